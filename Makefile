@@ -1,0 +1,24 @@
+# What the project is worked on with. .ci/run is all of what must pass.
+
+.PHONY: test race lint fuzz e2e bench standalone
+
+test:
+	go test ./...
+
+race:
+	go test -race ./...
+
+lint:
+	.ci/run format vet tidy staticcheck
+
+fuzz:
+	FUZZTIME=1m .ci/run fuzz
+
+e2e:
+	.ci/run e2e
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+standalone:
+	go run ./examples/standalone

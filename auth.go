@@ -1,0 +1,399 @@
+// Package postern is Supabase Auth (GoTrue) as a Go library: accounts, sessions
+// and their administration inside your own process, on SQLite or PostgreSQL,
+// with the same database and, through package httpadapter, the same HTTP API.
+//
+//	st, err := sqlite.Open(ctx, "auth.db") // or postgres.Open, or store.New(yourBunDB)
+//	err = st.Migrate(ctx)
+//	a, err := postern.New(st, postern.Config{})
+//	go a.Run(ctx)
+//	http.Handle("/auth/v1/", http.StripPrefix("/auth/v1", httpadapter.New(a, httpadapter.Options{})))
+//
+// # Who may do what
+//
+// Auth has one method for each endpoint. Methods that act for a signed-in user
+// take the *Caller that Authenticate returned. Methods whose names begin with
+// Admin take no credentials: whoever holds the *Auth is the operator.
+//
+// # Errors
+//
+// What a method refuses it refuses with an *Error, whose Code is GoTrue's and
+// can be asked for with errors.Is:
+//
+//	if errors.Is(err, postern.ErrWeakPassword) { … }
+//
+// # Transactions
+//
+// No method hashes a password or talks to the network while it holds a
+// transaction. In makes an Auth whose writes belong to a transaction of yours.
+package postern
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postern-auth/postern/internal/password"
+)
+
+// Auth is the service. It is safe for concurrent use. Make it with New.
+type Auth struct {
+	cfg       Config
+	store     Store
+	joined    bool // store writes into a transaction that may yet be undone
+	keys      *keyring
+	passwords *password.Hasher
+}
+
+// Config says how an Auth behaves. Its zero value is safe and useful: e-mail
+// sign-up with confirmation, sessions that last, access tokens signed with a
+// key that is generated and kept in the database.
+type Config struct {
+	// Audience is the aud of accounts and tokens. Defaults to "authenticated".
+	Audience string
+	// Audiences are further ones that requests may name and whose tokens are
+	// accepted. Accounts of different audiences do not know each other.
+	Audiences []string
+	// DefaultRole is the role of new users. Defaults to "authenticated".
+	DefaultRole string
+	// AdminRoles are the roles whose access tokens are an operator's. Defaults
+	// to "service_role" and "supabase_admin".
+	AdminRoles []string
+
+	// DisableSignUp refuses new accounts, except those that an operator makes.
+	DisableSignUp bool
+	// HideAccounts makes answers alike for taken and free addresses where
+	// GoTrue's clients are used to a difference (docs/differences.md).
+	HideAccounts bool
+	// Providers are the names of the external providers that Settings shows
+	// as switched on.
+	Providers []string
+	// MaxMetadata is the largest user or app metadata in bytes. Defaults to
+	// 64 KiB.
+	MaxMetadata int
+
+	Email      EmailConfig
+	Phone      PhoneConfig
+	Password   PasswordConfig
+	JWT        JWTConfig
+	Session    SessionConfig
+	Encryption EncryptionConfig
+
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+	// Logger hears what nobody who asked can be told. Defaults to slog.Default().
+	Logger *slog.Logger
+}
+
+// EmailConfig is about accounts with an e-mail address.
+type EmailConfig struct {
+	// Disabled refuses sign-up and sign-in by e-mail address.
+	Disabled bool
+	// Autoconfirm takes every address as proven, so that sign-up signs in.
+	Autoconfirm bool
+	// MaxFrequency is the least time between two mails of one kind to one
+	// user. Defaults to a minute; negative turns it off.
+	MaxFrequency time.Duration
+}
+
+// PhoneConfig is about accounts with a phone number.
+type PhoneConfig struct {
+	// Enabled allows sign-up and sign-in by phone number.
+	Enabled bool
+	// Autoconfirm takes every number as proven, so that sign-up signs in.
+	Autoconfirm bool
+	// MaxFrequency is the least time between two messages to one user.
+	// Defaults to a minute; negative turns it off.
+	MaxFrequency time.Duration
+	// Provider is the name of the SMS service, as Settings shows it.
+	Provider string
+}
+
+// PasswordConfig says which passwords are good enough and how they are kept.
+type PasswordConfig struct {
+	// MinLength is the least length in bytes. Defaults to 6, which is also
+	// the least that can be set.
+	MinLength int
+	// RequiredCharacters are sets of characters. A password needs at least
+	// one of each.
+	RequiredCharacters []string
+	// RequireCurrent makes users give their password to change it.
+	RequireCurrent bool
+
+	// Algorithm of new hashes, "bcrypt" or "argon2id". Hashes of every kind
+	// that GoTrue imports keep working (contract: user.md §5), and are
+	// replaced at sign-in when their parameters are weaker. Defaults to "bcrypt".
+	Algorithm string
+	// BcryptCost defaults to 10.
+	BcryptCost int
+	// Argon2 is used with "argon2id". Defaults to 19 MiB, 2 passes, 1 lane.
+	Argon2 Argon2Config
+
+	// MaxHashing is how many passwords may be hashed at once. Others wait, and
+	// when too many do, are refused with KindUnavailable. Defaults to GOMAXPROCS.
+	MaxHashing int
+}
+
+// Argon2Config has the parameters of RFC 9106.
+type Argon2Config struct {
+	MemoryKiB   uint32
+	Passes      uint32
+	Parallelism uint8
+}
+
+// JWTConfig says how access tokens are signed. With neither Secret nor Keys an
+// ES256 key is generated at first use and kept in the database, and
+// Auth.RotateSigningKey replaces it.
+type JWTConfig struct {
+	// Secret signs with HS256, unless Keys has a key that signs. At least 32 bytes.
+	Secret Secret
+	// KeyID is the kid of Secret.
+	KeyID string
+	// Keys is a JSON array of private JWKs (RFC 7517) for RS256, RS512,
+	// ES256, ES512, EdDSA or HS256. Exactly one says "sign" in its key_ops;
+	// the others only verify.
+	Keys Secret
+	// ValidMethods are the algorithms that are accepted. Defaults to those of
+	// the configured keys.
+	ValidMethods []string
+
+	// Issuer is the iss of tokens. When set, users' tokens must carry it.
+	Issuer string
+	// TTL is how long an access token lives. Defaults to an hour.
+	TTL time.Duration
+	// RefuseUndated refuses operators' tokens that have no exp.
+	RefuseUndated bool
+}
+
+// SessionConfig says how long sessions last. It is enforced when they are
+// refreshed, and for operators' tokens that belong to a session.
+type SessionConfig struct {
+	// Timebox ends sessions this long after sign-in. Zero: never.
+	Timebox time.Duration
+	// InactivityTimeout ends sessions that were not refreshed for this long.
+	// Zero: never.
+	InactivityTimeout time.Duration
+	// AllowLowAAL is for how long a user who has a second factor may go on
+	// without using it. Zero: for ever.
+	AllowLowAAL time.Duration
+	// SinglePerUser keeps only the newest session of a user (of each tag) alive.
+	SinglePerUser bool
+	// Tags are the tags that SinglePerUser tells apart. Sessions with no or
+	// another tag count as the first.
+	Tags []string
+
+	// ReuseInterval is how long after a refresh an older refresh token still
+	// gets the current one, for clients that refresh in several places at
+	// once. Defaults to 10 seconds; negative turns it off.
+	ReuseInterval time.Duration
+	// AllowReuse gives the current token to every older one, at any time.
+	AllowReuse bool
+	// KeepOnReuse refuses a refresh token that was used long ago without
+	// ending its session.
+	KeepOnReuse bool
+}
+
+// EncryptionConfig is about columns that are encrypted at rest (contract:
+// tokens.md §11): password hashes and the keys of refresh tokens.
+type EncryptionConfig struct {
+	// Encrypt turns encryption of what is written on. What was encrypted is
+	// read in any case.
+	Encrypt bool
+	// KeyID names the key in Keys that encrypts.
+	KeyID string
+	// Keys are 32-byte keys in base64url, by id.
+	Keys map[string]Secret
+}
+
+// New returns an Auth on a store whose schema is up to date (Store.Migrate). It
+// opens nothing and starts nothing. Its error has a sentence for every mistake
+// in cfg.
+func New(st Store, cfg Config) (*Auth, error) {
+	if st == nil {
+		return nil, errors.New("postern: New needs a store")
+	}
+	cfg = cfg.withDefaults()
+	keys, keysErr := newKeyring(cfg)
+	passwords, passwordErr := cfg.Password.hasher()
+	if err := errors.Join(cfg.check(), keysErr, passwordErr); err != nil {
+		return nil, fmt.Errorf("postern: %w", err)
+	}
+	return &Auth{cfg: cfg, store: st, keys: keys, passwords: passwords}, nil
+}
+
+func (c Config) withDefaults() Config {
+	c.Audience = either(c.Audience, "authenticated")
+	c.DefaultRole = either(c.DefaultRole, "authenticated")
+	if len(c.AdminRoles) == 0 {
+		c.AdminRoles = []string{"service_role", "supabase_admin"}
+	}
+	c.MaxMetadata = either(c.MaxMetadata, 64<<10)
+	c.Email.MaxFrequency = either(c.Email.MaxFrequency, time.Minute)
+	c.Phone.MaxFrequency = either(c.Phone.MaxFrequency, time.Minute)
+	c.JWT.TTL = either(c.JWT.TTL, time.Hour)
+	c.Session.ReuseInterval = either(c.Session.ReuseInterval, 10*time.Second)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+// either returns v, or the fallback when v is its type's zero value.
+func either[T comparable](v, fallback T) T {
+	if v == *new(T) {
+		return fallback
+	}
+	return v
+}
+
+// check returns a sentence for every setting that contradicts itself or another.
+func (c Config) check() error {
+	var mistakes []error
+	mistake := func(format string, args ...any) {
+		mistakes = append(mistakes, fmt.Errorf(format, args...))
+	}
+	if c.MaxMetadata < 0 {
+		mistake("MaxMetadata is %d; it is a number of bytes", c.MaxMetadata)
+	}
+	if c.JWT.TTL < time.Second {
+		mistake("JWT.TTL is %v; an access token has to live for a second at least", c.JWT.TTL)
+	}
+	for name, d := range map[string]time.Duration{
+		"Timebox": c.Session.Timebox, "InactivityTimeout": c.Session.InactivityTimeout, "AllowLowAAL": c.Session.AllowLowAAL,
+	} {
+		if d < 0 {
+			mistake("Session.%s is %v; it cannot be negative", name, d)
+		}
+	}
+	if slices.Contains(c.AdminRoles, c.DefaultRole) {
+		mistake("DefaultRole is %q, which is one of AdminRoles: every new user would be an operator", c.DefaultRole)
+	}
+	return errors.Join(append(mistakes, c.Encryption.check())...)
+}
+
+// In returns an Auth that works as a does, but on another store: usually one
+// that joins a transaction of the application, so that an account and the
+// application's own rows are committed together or not at all:
+//
+//	res, err := a.In(st.Join(tx)).SignUp(ctx, …)
+//
+// What such an Auth answers holds only once the transaction is committed.
+func (a *Auth) In(st Store) *Auth {
+	b := *a
+	b.store = st
+	b.joined = true
+	return &b
+}
+
+// Run does the housekeeping until ctx ends, and returns ctx's error. Everything
+// works without it; what has expired only stays longer in the database.
+func (a *Auth) Run(ctx context.Context) error {
+	tick := time.NewTicker(housekeepingInterval)
+	defer tick.Stop()
+	for {
+		if err := a.tidy(ctx); err != nil && ctx.Err() == nil {
+			a.cfg.Logger.ErrorContext(ctx, "housekeeping failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+const housekeepingInterval = 10 * time.Minute
+
+func (a *Auth) tidy(ctx context.Context) error {
+	return a.dropOldKeys(ctx)
+}
+
+// now is the time of one operation, as precise as the database keeps it.
+func (a *Auth) now() time.Time { return a.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// RequestInfo is what flows record of the request that they serve. It travels
+// in the context; httpadapter puts it there.
+type RequestInfo struct {
+	IP        netip.Addr // the client's address; invalid when unknown
+	UserAgent string
+}
+
+type requestInfoKey struct{}
+
+// WithRequestInfo returns a context that carries r.
+func WithRequestInfo(ctx context.Context, r RequestInfo) context.Context {
+	return context.WithValue(ctx, requestInfoKey{}, r)
+}
+
+func requestInfo(ctx context.Context) RequestInfo {
+	r, _ := ctx.Value(requestInfoKey{}).(RequestInfo)
+	return r
+}
+
+// audience decides which audience a request is about. What the request asks
+// for counts when the configuration lists it (guarantees: B10).
+func (a *Auth) audience(requested string) string {
+	if slices.Contains(a.cfg.Audiences, requested) {
+		return requested
+	}
+	return a.cfg.Audience
+}
+
+// Health says that the service runs and what it is (contract: endpoints.md §1).
+type Health struct {
+	Version     string `json:"version"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
+// Health returns what GET /health answers. Name and description are GoTrue's,
+// which clients know it by.
+func (a *Auth) Health() Health {
+	return Health{Version: Version, Name: "GoTrue", Description: "GoTrue is a user registration and authentication API"}
+}
+
+// Version is this module's version.
+const Version = "v0.1.0"
+
+// Settings is what anyone may know of the configuration (contract:
+// endpoints.md §1). External has a member for every provider that GoTrue lists.
+type Settings struct {
+	External                     map[string]bool `json:"external"`
+	DisableSignup                bool            `json:"disable_signup"`
+	MailerAutoconfirm            bool            `json:"mailer_autoconfirm"`
+	PhoneAutoconfirm             bool            `json:"phone_autoconfirm"`
+	SMSProvider                  string          `json:"sms_provider"`
+	SAMLEnabled                  bool            `json:"saml_enabled"`
+	SAMLPrivateKeyNextConfigured bool            `json:"saml_private_key_next_configured"`
+	PasskeysEnabled              bool            `json:"passkeys_enabled"`
+}
+
+// The members of Settings.External besides anonymous_users, email and phone.
+const listedProviders = "apple azure bitbucket discord facebook snapchat figma fly github gitlab google keycloak kakao " +
+	"linkedin linkedin_oidc notion spotify slack slack_oidc workos twitch twitter zoom"
+
+// Settings returns what GET /settings answers.
+func (a *Auth) Settings() Settings {
+	external := map[string]bool{
+		"anonymous_users": false,
+		"email":           !a.cfg.Email.Disabled,
+		"phone":           a.cfg.Phone.Enabled,
+	}
+	for _, name := range strings.Fields(listedProviders) {
+		external[name] = slices.Contains(a.cfg.Providers, name)
+	}
+	return Settings{
+		External:          external,
+		DisableSignup:     a.cfg.DisableSignUp,
+		MailerAutoconfirm: a.cfg.Email.Autoconfirm,
+		PhoneAutoconfirm:  a.cfg.Phone.Autoconfirm,
+		SMSProvider:       a.cfg.Phone.Provider,
+	}
+}

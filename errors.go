@@ -1,0 +1,167 @@
+package postern
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind sorts failures by what a caller can do about them. It is separate from
+// Code because GoTrue answers one code with several statuses; httpadapter turns
+// a Kind into a status and nothing else does.
+type Kind uint8
+
+const (
+	// KindInternal is a failure of ours or of what we stand on. Its text is
+	// for the log; a client sees only that something failed. HTTP 500.
+	KindInternal Kind = iota
+	// KindInvalid is a request that cannot be served as it is written. HTTP 400.
+	KindInvalid
+	// KindUnauthorized is a request without the credentials it needs. HTTP 401.
+	KindUnauthorized
+	// KindForbidden is a request whose credentials do not allow it. HTTP 403.
+	KindForbidden
+	// KindNotFound names something that is not there. HTTP 404.
+	KindNotFound
+	// KindConflict lost against a change made at the same moment; the same
+	// request may succeed when it is sent again. HTTP 409.
+	KindConflict
+	// KindTooLarge is input beyond a size limit. HTTP 413.
+	KindTooLarge
+	// KindUnprocessable is a well-formed request that the rules refuse. HTTP 422.
+	KindUnprocessable
+	// KindTooMany came too soon or too often. HTTP 429.
+	KindTooMany
+	// KindUnavailable could not be served just now: the database is away or
+	// too much work is waiting. HTTP 503 with Retry-After.
+	KindUnavailable
+)
+
+// Code is GoTrue's name for a failure, the error_code of the wire (contract:
+// errors.md §4). A Code is itself an error, so that
+//
+//	errors.Is(err, postern.ErrWeakPassword)
+//
+// asks whether err carries it.
+type Code string
+
+// Error returns the code's name.
+func (c Code) Error() string { return string(c) }
+
+// The codes that this package's methods answer with.
+const (
+	ErrUnexpectedFailure      Code = "unexpected_failure"
+	ErrValidationFailed       Code = "validation_failed"
+	ErrBadJSON                Code = "bad_json"
+	ErrRequestTooLarge        Code = "request_entity_too_large"
+	ErrRequestTimeout         Code = "request_timeout"
+	ErrNoAuthorization        Code = "no_authorization"
+	ErrBadJWT                 Code = "bad_jwt"
+	ErrNotAdmin               Code = "not_admin"
+	ErrConflict               Code = "conflict"
+	ErrUserNotFound           Code = "user_not_found"
+	ErrUserBanned             Code = "user_banned"
+	ErrUserAlreadyExists      Code = "user_already_exists"
+	ErrUserSSOManaged         Code = "user_sso_managed"
+	ErrEmailExists            Code = "email_exists"
+	ErrPhoneExists            Code = "phone_exists"
+	ErrEmailNotConfirmed      Code = "email_not_confirmed"
+	ErrPhoneNotConfirmed      Code = "phone_not_confirmed"
+	ErrEmailProviderDisabled  Code = "email_provider_disabled"
+	ErrPhoneProviderDisabled  Code = "phone_provider_disabled"
+	ErrAnonymousDisabled      Code = "anonymous_provider_disabled"
+	ErrSignUpDisabled         Code = "signup_disabled"
+	ErrInvalidCredentials     Code = "invalid_credentials"
+	ErrWeakPassword           Code = "weak_password"
+	ErrSamePassword           Code = "same_password"
+	ErrCurrentPasswordNeeded  Code = "current_password_required"
+	ErrCurrentPasswordInvalid Code = "current_password_invalid"
+	ErrInsufficientAAL        Code = "insufficient_aal"
+	ErrSessionNotFound        Code = "session_not_found"
+	ErrSessionExpired         Code = "session_expired"
+	ErrRefreshTokenNotFound   Code = "refresh_token_not_found"
+	ErrRefreshTokenUsed       Code = "refresh_token_already_used"
+	ErrOverEmailSendRateLimit Code = "over_email_send_rate_limit"
+	ErrOverSMSSendRateLimit   Code = "over_sms_send_rate_limit"
+)
+
+// Error is every failure that a method of Auth reports on purpose. An error
+// that is no *Error is internal: log it whole and show nothing of it.
+type Error struct {
+	Kind    Kind
+	Code    Code
+	Message string // GoTrue's text, safe to show to the client
+
+	// Reasons lists what a weak password lacks, in the order "length",
+	// "characters", "pwned". Only with ErrWeakPassword.
+	Reasons []string
+
+	// Err is the cause, when there is one. It is not for clients.
+	Err error
+}
+
+// Error returns the code, the message and the cause.
+func (e *Error) Error() string {
+	s := "postern: " + string(e.Code) + ": " + e.Message
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Is reports whether target is the error's Code.
+func (e *Error) Is(target error) bool {
+	code, ok := target.(Code)
+	return ok && code == e.Code
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// OAuthError is a failure in the format of RFC 6749 §5.2, which GoTrue uses
+// where a request belongs to an OAuth client. Its HTTP status is always 400
+// (contract: errors.md §1.4).
+type OAuthError struct {
+	Name        string // such as "invalid_client"
+	Description string
+}
+
+// Error returns name and description.
+func (e *OAuthError) Error() string { return "postern: " + e.Name + ": " + e.Description }
+
+// ReusedTokenError is the cause of an ErrRefreshTokenUsed that ended a session:
+// somebody presented a refresh token that its rightful owner had long replaced,
+// so one of the two is a thief and neither may go on.
+type ReusedTokenError struct {
+	User    User
+	Session SessionRecord
+}
+
+// Error says whose session ended.
+func (e *ReusedTokenError) Error() string {
+	return fmt.Sprintf("session %s of user %s was ended: a replaced refresh token was used again", e.Session.ID, e.User.ID)
+}
+
+func fail(kind Kind, code Code, format string, args ...any) *Error {
+	return &Error{Kind: kind, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func invalid(format string, args ...any) *Error {
+	return fail(KindInvalid, ErrValidationFailed, format, args...)
+}
+
+// internal wraps a failure that no client can help. A database that is away is
+// told apart, since the same request will succeed once it is back.
+func internal(doing string, err error) error {
+	var known *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, ErrStoreDown):
+		return &Error{Kind: KindUnavailable, Code: ErrUnexpectedFailure, Message: "The database is not available, try again in a moment", Err: err}
+	case errors.Is(err, ErrUnstorable):
+		return &Error{Kind: KindInvalid, Code: ErrValidationFailed, Message: "The request contains text that cannot be stored", Err: err}
+	}
+	return &Error{Kind: KindInternal, Code: ErrUnexpectedFailure, Message: doing, Err: err}
+}

@@ -1,0 +1,103 @@
+package pgtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postern-auth/postern/internal/pgtest"
+)
+
+func TestDatabaseIsEmptyAndItsOwn(t *testing.T) {
+	t.Parallel()
+	first, second := connect(t, pgtest.New(t)), connect(t, pgtest.New(t))
+
+	query(t, first, "CREATE TABLE mine (n int)")
+	if got := count(t, second); got != 0 {
+		t.Errorf("tables in the second database = %d, want 0", got)
+	}
+}
+
+func TestDatabaseIsDroppedWithItsTest(t *testing.T) {
+	t.Parallel()
+	var dsn string
+	t.Run("inner", func(t *testing.T) {
+		dsn = pgtest.New(t)
+		connect(t, dsn) // dropped although somebody is in it
+	})
+	if conn, err := pgx.Connect(context.Background(), dsn); err == nil {
+		conn.Close(context.Background())
+		t.Error("the database is still there")
+	}
+}
+
+func TestMigratedDatabasesAreCopies(t *testing.T) {
+	t.Parallel()
+	runs := 0
+	migrate := func(dsn string) error {
+		runs++
+		conn, err := pgx.Connect(context.Background(), dsn)
+		if err != nil {
+			return err
+		}
+		_, err = conn.Exec(context.Background(), "CREATE TABLE migrated (n int)")
+		return errors.Join(err, conn.Close(context.Background()))
+	}
+
+	for i := range 3 {
+		conn := connect(t, pgtest.NewMigrated(t, t.Name(), migrate))
+		if got := count(t, conn); got != 1 {
+			t.Errorf("copy %d: tables = %d, want 1", i, got)
+		}
+		query(t, conn, fmt.Sprintf("CREATE TABLE of_copy_%d (n int)", i))
+	}
+	if runs != 1 {
+		t.Errorf("migrate ran %d times, want once", runs)
+	}
+}
+
+func TestWith(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ dsn, parameter, value, want string }{
+		{"postgres://u@h/a", "dbname", "b", "postgres://u@h/b"},
+		{"postgresql://u@h/a?x=1", "timezone", "+1 2", "postgresql://u@h/a?timezone=%2B1+2&x=1"},
+		{"postgres://u@h/a?x=1", "x", "2", "postgres://u@h/a?x=2"},
+		{"host=h dbname=a", "dbname", "b", "host=h dbname=a dbname='b'"},
+		{"host=h", "options", `it's \`, `host=h options='it\'s \\'`},
+	} {
+		if got := pgtest.With(test.dsn, test.parameter, test.value); got != test.want {
+			t.Errorf("With(%q, %q, %q) = %q, want %q", test.dsn, test.parameter, test.value, got, test.want)
+		}
+	}
+}
+
+func connect(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func query(t *testing.T, conn *pgx.Conn, statement string) {
+	t.Helper()
+	if _, err := conn.Exec(context.Background(), statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// count returns the number of tables in the database.
+func count(t *testing.T, conn *pgx.Conn) int {
+	t.Helper()
+	var n int
+	const tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+	if err := conn.QueryRow(context.Background(), tables).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,300 @@
+package postern
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Store keeps what Auth decides. Implementations decide nothing: who may do a
+// thing, what is normal and what has expired are Auth's to know. Package store
+// has the one for SQLite and PostgreSQL; store/storetest is the suite that every
+// other one has to pass.
+//
+// Methods called on a Store are transactions of their own. Every method is safe
+// for concurrent use. Times are given and returned in UTC with microseconds.
+type Store interface {
+	Tx
+
+	// InTx runs fn in one transaction: committed when fn returns nil, undone
+	// without a trace when it returns an error, which InTx then returns
+	// unchanged. fn must use only the Tx it is given, and must expect to be
+	// called again when the database asks for that.
+	InTx(ctx context.Context, fn func(Tx) error) error
+}
+
+// Tx is what the core asks of storage, by subject. Methods are named for the
+// promise they keep. A row that is not there is ErrNoRow; the other
+// StoreErrors are named where they can occur.
+type Tx interface {
+	userStore
+	sessionStore
+	keyStore
+
+	// AddAuditEntry appends to the audit log.
+	AddAuditEntry(ctx context.Context, e AuditEntry) error
+}
+
+type userStore interface {
+	// AddUser stores a new user and its identities. ErrEmailTaken,
+	// ErrPhoneTaken, ErrIDTaken when another user has them.
+	AddUser(ctx context.Context, u *UserRecord) error
+
+	// FindUser returns the user with its identities, oldest first, and its factors.
+	FindUser(ctx context.Context, id uuid.UUID) (*UserRecord, error)
+
+	// FindUserByEmail returns the user of an audience whose address equals
+	// email without regard to case. Users that came through SSO are not found:
+	// their addresses are not unique.
+	FindUserByEmail(ctx context.Context, email, aud string) (*UserRecord, error)
+
+	// FindUserByPhone is FindUserByEmail for a number of digits only.
+	FindUserByPhone(ctx context.Context, phone, aud string) (*UserRecord, error)
+
+	// EmailTaken reports whether a user other than except, or the identity of
+	// one, has the address. SSO users do not count.
+	EmailTaken(ctx context.Context, email string, except uuid.UUID) (bool, error)
+
+	// PhoneTaken reports whether a user other than except has the number.
+	PhoneTaken(ctx context.Context, phone string, except uuid.UUID) (bool, error)
+
+	// UpdateUser reads the user for update, lets change edit it, and writes
+	// what was edited, identities added, altered and removed included; factors
+	// are only read. UpdatedAt becomes now, ConfirmedAt is the database's and
+	// returned as it was read. An error of change is returned unchanged and
+	// nothing is written. ErrEmailTaken, ErrPhoneTaken as for AddUser.
+	UpdateUser(ctx context.Context, id uuid.UUID, now time.Time, change func(*UserRecord) error) (*UserRecord, error)
+
+	// DeleteUser removes the user and all that hangs on it. ErrReferenced
+	// when rows of the application still point to it.
+	DeleteUser(ctx context.Context, id uuid.UUID) error
+
+	// DropCredentials makes every outstanding one-time token of the user void.
+	DropOneTimeTokens(ctx context.Context, userID uuid.UUID) error
+
+	// DropFactors removes the user's factors and passkeys.
+	DropFactors(ctx context.Context, userID uuid.UUID) error
+
+	// ListUsers returns one page of users without identities and factors.
+	ListUsers(ctx context.Context, q UserQuery) (*UserPage, error)
+}
+
+type sessionStore interface {
+	// AddSession stores a new session with its AMR entries. ErrNoRow when the
+	// user is gone.
+	AddSession(ctx context.Context, s *SessionRecord) error
+
+	// FindCaller returns a user as FindUser does, and its session of the given
+	// id; the session is nil when it has none of that id. This is the one
+	// statement behind every authenticated request.
+	FindCaller(ctx context.Context, userID, sessionID uuid.UUID) (*UserRecord, *SessionRecord, error)
+
+	// FindSession returns a session and its user, as FindCaller does.
+	FindSession(ctx context.Context, id uuid.UUID) (*SessionRecord, *UserRecord, error)
+
+	// UserSessions returns all sessions of a user, without AMR entries.
+	UserSessions(ctx context.Context, userID uuid.UUID) ([]SessionRecord, error)
+
+	// RotateSession moves the session's refresh-token counter from r.From to
+	// the next number and notes where the refresh came from. ErrNoRow when the
+	// counter no longer is r.From: somebody else was first.
+	RotateSession(ctx context.Context, r SessionRotation) error
+
+	// EndSession removes a session, and with it its tokens. It is no error if
+	// there is none.
+	EndSession(ctx context.Context, id uuid.UUID) error
+
+	// EndSessions removes all sessions of a user but the one named by except,
+	// which may be uuid.Nil.
+	EndSessions(ctx context.Context, userID, except uuid.UUID) error
+
+	// FindLegacyToken returns a refresh token of the format before version 2.
+	FindLegacyToken(ctx context.Context, token string) (*LegacyToken, error)
+
+	// UpgradeSession spends a legacy token and gives its session a version-2
+	// key with counter 0. ErrNoRow when the token was spent or the session
+	// upgraded meanwhile.
+	UpgradeSession(ctx context.Context, u SessionUpgrade) error
+
+	// DropLegacyToken removes a refresh token that belongs to no session.
+	DropLegacyToken(ctx context.Context, id int64) error
+}
+
+type keyStore interface {
+	// Keys returns all keys, newest first.
+	Keys(ctx context.Context) ([]KeyRecord, error)
+
+	// AddKey stores a key. ErrRowTaken when its purpose has a current one.
+	AddKey(ctx context.Context, k KeyRecord) error
+
+	// RetireKey marks the current key as replaced. ErrNoRow when it was not
+	// current.
+	RetireKey(ctx context.Context, kid string, at time.Time) error
+
+	// DropKeys removes keys that were retired before a time.
+	DropKeys(ctx context.Context, retiredBefore time.Time) error
+}
+
+// StoreError is what a Store answers when rows are not as the core assumed.
+type StoreError string
+
+const (
+	// ErrNoRow says that what was asked for, or was to be changed, is not there.
+	ErrNoRow StoreError = "no such row"
+	// ErrEmailTaken says that another user has the address.
+	ErrEmailTaken StoreError = "the e-mail address is taken"
+	// ErrPhoneTaken says that another user has the number.
+	ErrPhoneTaken StoreError = "the phone number is taken"
+	// ErrIDTaken says that another user has the id.
+	ErrIDTaken StoreError = "the user id is taken"
+	// ErrRowTaken says that another row stands where only one may.
+	ErrRowTaken StoreError = "such a row exists"
+	// ErrReferenced says that rows outside still point to what was to go.
+	ErrReferenced StoreError = "other rows refer to it"
+	// ErrUnstorable says that a value does not fit its column: text with NUL,
+	// a string that is too long.
+	ErrUnstorable StoreError = "a value cannot be stored"
+	// ErrStoreDown says that the database cannot be reached, is full, or is
+	// too busy. The same call may succeed later.
+	ErrStoreDown StoreError = "the database is not available"
+)
+
+// Error returns the sentence.
+func (e StoreError) Error() string { return "store: " + string(e) }
+
+// UserRecord is a user's row whole: the User that the API shows, and what it
+// never shows.
+type UserRecord struct {
+	User
+
+	// PasswordHash is the password's hash, or its encrypted envelope; "" for a
+	// user who has no password.
+	PasswordHash Secret
+
+	// IsSSOUser marks a user who came through single sign-on. Its address
+	// need not be unique, and it has no password of its own.
+	IsSSOUser bool
+
+	// EmailChangeConfirmStatus counts the halves of a secure address change
+	// that were confirmed: 0 or 1.
+	EmailChangeConfirmStatus int
+}
+
+// SessionRecord is a session's row, with its entries in mfa_amr_claims.
+type SessionRecord struct {
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	CreatedAt time.Time
+	UpdatedAt time.Time
+
+	FactorID    *uuid.UUID // the factor that raised the session, if one did
+	AAL         string     // "aal1", "aal2", "aal3"; "" in old rows
+	AMR         []AMREntry // how the user authenticated, newest first
+	NotAfter    *time.Time // set when whoever vouched for the user set an end
+	RefreshedAt *time.Time // nil until the first refresh
+
+	UserAgent string
+	IP        netip.Addr // invalid when unknown
+	Tag       string
+
+	OAuthClientID *uuid.UUID // set for sessions that an OAuth client holds
+	Scopes        string     // what such a client was granted, separated by spaces
+
+	// RefreshTokenKey is the key that signs the session's version-2 refresh
+	// tokens, as stored: base64url, or an encrypted envelope.
+	RefreshTokenKey Secret
+
+	// RefreshTokenCounter is the number of the newest refresh token. It is
+	// nil in a session that still lives on legacy tokens.
+	RefreshTokenCounter *int64
+}
+
+// AMREntry is one way in which a session's user authenticated, and when last.
+type AMREntry struct {
+	Method string // contract: tokens.md §1
+	At     time.Time
+}
+
+// SessionRotation is what one refresh changes in a session.
+type SessionRotation struct {
+	ID        uuid.UUID
+	From      int64
+	At        time.Time
+	UserAgent string
+	IP        netip.Addr
+}
+
+// SessionUpgrade moves a session from legacy refresh tokens to version 2.
+type SessionUpgrade struct {
+	TokenID   int64     // the legacy token that is spent
+	SessionID uuid.UUID // its session
+	Key       Secret    // the new RefreshTokenKey
+	At        time.Time
+	UserAgent string
+	IP        netip.Addr
+}
+
+// LegacyToken is a row of refresh_tokens, and what its neighbours tell.
+type LegacyToken struct {
+	ID        int64
+	Token     string
+	SessionID uuid.UUID // uuid.Nil in tokens from before sessions existed
+	Revoked   bool
+	UpdatedAt time.Time
+
+	// Successor is the session's active token when it was issued for this
+	// one, and "" otherwise.
+	Successor string
+	// Newest says that no later token was issued in the session.
+	Newest bool
+}
+
+// UserQuery asks for a page of users.
+type UserQuery struct {
+	Aud    string
+	Filter string // part of the address (as stored) or of full_name (any case); "" for all
+
+	Ascending bool // by creation; newest first otherwise
+	Offset    int
+	Limit     int
+
+	// After asks for the page that follows a user, instead of an Offset.
+	After *UserCursor
+	// Count asks for the number of users that match.
+	Count bool
+}
+
+// UserCursor is a place in the order of users by creation.
+type UserCursor struct {
+	CreatedAt time.Time `json:"created_at"`
+	ID        uuid.UUID `json:"id"`
+}
+
+// UserPage is the answer to a UserQuery.
+type UserPage struct {
+	Users []User
+	Total int  // of all that match, when asked for
+	More  bool // whether others follow
+}
+
+// AuditEntry is one line of the audit log (contract: storage.md §1.9).
+type AuditEntry struct {
+	ID        uuid.UUID
+	Payload   Metadata
+	CreatedAt time.Time
+	IP        netip.Addr
+}
+
+// KeyRecord is a key that Postern made and keeps in the database.
+type KeyRecord struct {
+	KID       string
+	Purpose   string // KeyForSigning
+	Secret    Secret // a private JWK as JSON
+	CreatedAt time.Time
+	RetiredAt *time.Time // nil while it is the current one
+}
+
+// KeyForSigning is the purpose of the key that signs access tokens.
+const KeyForSigning = "signing"

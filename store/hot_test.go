@@ -1,0 +1,109 @@
+package store_test
+
+import (
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/dbtest"
+	"github.com/postern-auth/postern/store"
+)
+
+// at is when things happen in these tests.
+var at = time.Date(2024, 5, 17, 10, 20, 30, 123456000, time.UTC)
+
+// sample returns a user with an identity as sign-up makes it.
+func sample(email string) *postern.UserRecord {
+	id := uuid.New()
+	return &postern.UserRecord{
+		User: postern.User{
+			ID: id, Aud: "authenticated", Role: "authenticated", Email: email, EmailConfirmedAt: &at, LastSignInAt: &at,
+			AppMetadata:  postern.Metadata(`{"provider":"email","providers":["email"]}`),
+			UserMetadata: postern.Metadata(`{"email":"` + email + `","email_verified":true,"full_name":"Some One","sub":"` + id.String() + `"}`),
+			CreatedAt:    at, UpdatedAt: at,
+			Identities: []postern.Identity{{
+				IdentityID: uuid.New(), ID: id.String(), UserID: id, Provider: "email", LastSignInAt: &at, CreatedAt: at, UpdatedAt: at,
+				IdentityData: postern.Metadata(`{"email":"` + email + `","email_verified":true,"sub":"` + id.String() + `"}`),
+			}},
+		},
+		PasswordHash: "$2a$10$abcdefghijklmnopqrstuuWVAPqtLVtin2RXKqhKo6QOHEnSpGy2S",
+	}
+}
+
+// sampleSession returns a session as sign-in makes it.
+func sampleSession(userID uuid.UUID) *postern.SessionRecord {
+	return &postern.SessionRecord{
+		ID: uuid.New(), UserID: userID, CreatedAt: at, UpdatedAt: at, AAL: "aal1",
+		AMR:       []postern.AMREntry{{Method: "password", At: at}},
+		UserAgent: "Mozilla/5.0", IP: netip.MustParseAddr("192.0.2.1"),
+		RefreshTokenKey: "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE", RefreshTokenCounter: new(int64(0)),
+	}
+}
+
+// withSessions stores n users with a session each.
+func withSessions(t testing.TB, st *store.Store, n int) []*postern.SessionRecord {
+	t.Helper()
+	sessions := make([]*postern.SessionRecord, n)
+	for i := range sessions {
+		u := sample(fmt.Sprintf("user%d@example.com", i))
+		sessions[i] = sampleSession(u.ID)
+		if err := st.AddUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		if err := st.AddSession(t.Context(), sessions[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sessions
+}
+
+// benchmark runs on both databases, one call at a time and sixteen at once, with
+// a session for each of those that call.
+func benchmark(b *testing.B, call func(st *store.Store, s *postern.SessionRecord, n int64) error) {
+	for name, open := range map[string]func(testing.TB) *store.Store{"sqlite": openFile, "postgres": dbtest.Postgres} {
+		for _, at := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s/%d", name, at), func(b *testing.B) {
+				st := open(b)
+				sessions := withSessions(b, st, 2*at)
+				var callers atomic.Int64
+				b.SetParallelism(at)
+				b.ReportAllocs()
+				b.ResetTimer()
+				b.RunParallel(func(pb *testing.PB) {
+					s := sessions[(callers.Add(1)-1)%int64(len(sessions))]
+					for n := int64(0); pb.Next(); n++ {
+						if err := call(st, s, n); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+func BenchmarkFindCaller(b *testing.B) {
+	benchmark(b, func(st *store.Store, s *postern.SessionRecord, _ int64) error {
+		_, _, err := st.FindCaller(b.Context(), s.UserID, s.ID)
+		return err
+	})
+}
+
+func BenchmarkFindSession(b *testing.B) {
+	benchmark(b, func(st *store.Store, s *postern.SessionRecord, _ int64) error {
+		_, _, err := st.FindSession(b.Context(), s.ID)
+		return err
+	})
+}
+
+func BenchmarkRotateSession(b *testing.B) {
+	benchmark(b, func(st *store.Store, s *postern.SessionRecord, n int64) error {
+		return st.RotateSession(b.Context(), postern.SessionRotation{ID: s.ID, From: n, At: at, UserAgent: s.UserAgent, IP: s.IP})
+	})
+}

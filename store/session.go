@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"github.com/postern-auth/postern"
+)
+
+// sessionRow is a row of sessions.
+type sessionRow struct {
+	bun.BaseModel `bun:"alias:s"`
+
+	ID                  uuid.UUID  `bun:"id,pk"`
+	UserID              uuid.UUID  `bun:"user_id"`
+	CreatedAt           instant    `bun:"created_at"`
+	UpdatedAt           instant    `bun:"updated_at"`
+	FactorID            *uuid.UUID `bun:"factor_id"`
+	AAL                 text       `bun:"aal,nullzero"`
+	NotAfter            instant    `bun:"not_after"`
+	RefreshedAt         instant    `bun:"refreshed_at"` // without a zone in PostgreSQL
+	UserAgent           text       `bun:"user_agent,nullzero"`
+	IP                  address    `bun:"ip"`
+	Tag                 text       `bun:"tag,nullzero"`
+	OAuthClientID       *uuid.UUID `bun:"oauth_client_id"`
+	Scopes              text       `bun:"scopes,nullzero"`
+	RefreshTokenHMACKey text       `bun:"refresh_token_hmac_key,nullzero"`
+	RefreshTokenCounter *int64     `bun:"refresh_token_counter"`
+}
+
+func newSessionRow(s *postern.SessionRecord) *sessionRow {
+	return &sessionRow{
+		ID:                  s.ID,
+		UserID:              s.UserID,
+		CreatedAt:           newInstant(s.CreatedAt),
+		UpdatedAt:           newInstant(s.UpdatedAt),
+		FactorID:            s.FactorID,
+		AAL:                 text(s.AAL),
+		NotAfter:            optionalInstant(s.NotAfter),
+		RefreshedAt:         optionalInstant(s.RefreshedAt),
+		UserAgent:           text(s.UserAgent),
+		IP:                  address{s.IP},
+		Tag:                 text(s.Tag),
+		OAuthClientID:       s.OAuthClientID,
+		Scopes:              text(s.Scopes),
+		RefreshTokenHMACKey: text(s.RefreshTokenKey),
+		RefreshTokenCounter: s.RefreshTokenCounter,
+	}
+}
+
+func (r *sessionRow) session() *postern.SessionRecord {
+	return &postern.SessionRecord{
+		ID:                  r.ID,
+		UserID:              r.UserID,
+		CreatedAt:           r.CreatedAt.Time,
+		UpdatedAt:           r.UpdatedAt.Time,
+		FactorID:            r.FactorID,
+		AAL:                 string(r.AAL),
+		NotAfter:            r.NotAfter.pointer(),
+		RefreshedAt:         r.RefreshedAt.pointer(),
+		UserAgent:           string(r.UserAgent),
+		IP:                  r.IP.Addr,
+		Tag:                 string(r.Tag),
+		OAuthClientID:       r.OAuthClientID,
+		Scopes:              string(r.Scopes),
+		RefreshTokenKey:     postern.Secret(r.RefreshTokenHMACKey),
+		RefreshTokenCounter: r.RefreshTokenCounter,
+	}
+}
+
+// amrRow is a row of mfa_amr_claims. When the method was last used is UpdatedAt.
+type amrRow struct {
+	bun.BaseModel `bun:"alias:a" json:"-"`
+
+	ID                   uuid.UUID `bun:"id,pk" json:"-"`
+	SessionID            uuid.UUID `bun:"session_id" json:"-"`
+	AuthenticationMethod text      `bun:"authentication_method"`
+	CreatedAt            instant   `bun:"created_at" json:"-"`
+	UpdatedAt            instant   `bun:"updated_at"`
+}
+
+// newAMRRows makes the entries' ids out of what is unique in them.
+func newAMRRows(sessionID uuid.UUID, entries []postern.AMREntry) []amrRow {
+	rows := make([]amrRow, len(entries))
+	for i, entry := range entries {
+		at := newInstant(entry.At)
+		rows[i] = amrRow{
+			ID:                   uuid.NewSHA1(sessionID, []byte(entry.Method)),
+			SessionID:            sessionID,
+			AuthenticationMethod: text(entry.Method),
+			CreatedAt:            at,
+			UpdatedAt:            at,
+		}
+	}
+	return rows
+}
+
+// foundCaller is what the hot statements find of a session and its user.
+type foundCaller struct {
+	foundUser
+	sessionRow
+	amr text
+}
+
+func (f *foundCaller) targets() []any {
+	return append(append(f.foundUser.targets(), targets(&f.sessionRow)...), &f.amr)
+}
+
+// records returns the user and the session, which is nil if there is none.
+func (f *foundCaller) records() (*postern.UserRecord, *postern.SessionRecord, error) {
+	user, err := f.foundUser.record()
+	if err != nil || f.sessionRow.ID == uuid.Nil {
+		return user, nil, err
+	}
+	session := f.session()
+	entries, err := decodeList[amrRow](f.amr)
+	for _, row := range entries {
+		session.AMR = append(session.AMR, postern.AMREntry{Method: string(row.AuthenticationMethod), At: row.UpdatedAt.Time})
+	}
+	return user, session, err
+}
+
+// AddSession implements postern.Store.
+func (s *Store) AddSession(ctx context.Context, r *postern.SessionRecord) error {
+	if err := storable(r); err != nil {
+		return explain("add a session", err)
+	}
+	return s.transact(ctx, func(ctx context.Context, c conn) error {
+		_, err := c.NewInsert().Model(newSessionRow(r)).ModelTableExpr("?", c.table("sessions")).
+			Returning("NULL").Exec(ctx) // bun would ask for what became of the NULLs
+		if err != nil {
+			return c.orphan("add a session", err)
+		}
+		if len(r.AMR) == 0 {
+			return nil
+		}
+		rows := newAMRRows(r.ID, r.AMR)
+		_, err = c.NewInsert().Model(&rows).ModelTableExpr("?", c.table("mfa_amr_claims")).Exec(ctx)
+		return c.fault("add a session's methods", err)
+	})
+}
+
+// orphan explains the error of an INSERT: a reference that it broke was to a row
+// that is not there.
+func (c conn) orphan(doing string, err error) error {
+	err = c.fault(doing, err)
+	if errors.Is(err, postern.ErrReferenced) {
+		return explain(doing, sql.ErrNoRows)
+	}
+	return err
+}
+
+// FindCaller implements postern.Store.
+func (s *Store) FindCaller(ctx context.Context, userID, sessionID uuid.UUID) (*postern.UserRecord, *postern.SessionRecord, error) {
+	return s.findCaller(ctx, findCaller, userID, sessionID)
+}
+
+// FindSession implements postern.Store.
+func (s *Store) FindSession(ctx context.Context, id uuid.UUID) (*postern.SessionRecord, *postern.UserRecord, error) {
+	user, session, err := s.findCaller(ctx, findSession, id)
+	return session, user, err
+}
+
+func (s *Store) findCaller(ctx context.Context, by statement, args ...any) (user *postern.UserRecord, session *postern.SessionRecord, err error) {
+	err = s.read(ctx, func(ctx context.Context, c conn) error {
+		var found foundCaller
+		if err := c.queryRow(ctx, found.targets(), by, args...); err != nil {
+			return c.fault("find a session", err)
+		}
+		user, session, err = found.records()
+		return c.fault("read a session", err)
+	})
+	return user, session, err
+}
+
+// UserSessions implements postern.Store. The oldest comes first.
+func (s *Store) UserSessions(ctx context.Context, userID uuid.UUID) (sessions []postern.SessionRecord, err error) {
+	err = s.read(ctx, func(ctx context.Context, c conn) error {
+		var rows []sessionRow
+		err := c.NewSelect().Model(&rows).ModelTableExpr("? AS s", c.table("sessions")).
+			Where("s.user_id = ?", userID).OrderExpr("s.created_at, s.id").Scan(ctx)
+		for i := range rows {
+			sessions = append(sessions, *rows[i].session())
+		}
+		return c.fault("list a user's sessions", err)
+	})
+	return sessions, err
+}
+
+// RotateSession implements postern.Store.
+func (s *Store) RotateSession(ctx context.Context, r postern.SessionRotation) error {
+	if err := storable(r); err != nil {
+		return explain("rotate a session", err)
+	}
+	at := newInstant(r.At)
+	return s.write(ctx, func(ctx context.Context, c conn) error {
+		result, err := c.exec(ctx, rotateSession, r.ID, r.From, r.From+1, at, at,
+			sql.Null[string]{V: r.UserAgent, Valid: r.UserAgent != ""}, address{r.IP})
+		return c.oneRow("rotate a session", result, err)
+	})
+}
+
+// EndSession implements postern.Store.
+func (s *Store) EndSession(ctx context.Context, id uuid.UUID) error {
+	return s.write(ctx, func(ctx context.Context, c conn) error {
+		_, err := c.NewDelete().TableExpr("?", c.table("sessions")).Where("id = ?", id).Exec(ctx)
+		return c.fault("end a session", err)
+	})
+}
+
+// EndSessions implements postern.Store.
+func (s *Store) EndSessions(ctx context.Context, userID, except uuid.UUID) error {
+	return s.write(ctx, func(ctx context.Context, c conn) error {
+		_, err := c.NewDelete().TableExpr("?", c.table("sessions")).
+			Where("user_id = ?", userID).Where("id <> ?", except).Exec(ctx)
+		return c.fault("end a user's sessions", err)
+	})
+}

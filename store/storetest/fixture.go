@@ -1,0 +1,159 @@
+package storetest
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/postern-auth/postern"
+)
+
+// moment returns a time that no other n has, with all six digits.
+func moment(n int) time.Time {
+	return time.Date(2024, 5, 17, 10, 20, 30, 123456000, time.UTC).Add(time.Duration(n) * time.Hour)
+}
+
+func momentPtr(n int) *time.Time { return new(moment(n)) }
+
+func newID() uuid.UUID { return uuid.New() }
+
+// fullUser returns a user with every field set, and no value twice. Users made
+// with different seeds have nothing in common.
+func fullUser(seed string) *postern.UserRecord {
+	id := newID()
+	email, phone := seed+"@example.com", digits(seed)
+	return &postern.UserRecord{
+		User: postern.User{
+			ID:                     id,
+			Aud:                    "authenticated",
+			Role:                   "role-" + seed,
+			Email:                  email,
+			EmailConfirmedAt:       momentPtr(1),
+			InvitedAt:              momentPtr(2),
+			Phone:                  phone,
+			PhoneConfirmedAt:       momentPtr(3),
+			ConfirmationSentAt:     momentPtr(4),
+			ConfirmedAt:            momentPtr(1),
+			RecoverySentAt:         momentPtr(5),
+			NewEmail:               "new-" + email,
+			EmailChangeSentAt:      momentPtr(6),
+			NewPhone:               "9" + phone,
+			PhoneChangeSentAt:      momentPtr(7),
+			ReauthenticationSentAt: momentPtr(8),
+			LastSignInAt:           momentPtr(9),
+			AppMetadata:            postern.Metadata(`{"provider": "email", "seed": "app ` + seed + `"}`),
+			UserMetadata:           postern.Metadata(`{"full_name": "Full Name of ` + seed + `"}`),
+			CreatedAt:              moment(10),
+			UpdatedAt:              moment(11),
+			BannedUntil:            momentPtr(12),
+			DeletedAt:              momentPtr(13),
+			IsAnonymous:            true,
+			Identities: []postern.Identity{
+				fullIdentity(id, "email", email, 20),
+				fullIdentity(id, "google", "google-"+email, 30),
+			},
+		},
+		PasswordHash:             postern.Secret("hash-" + seed),
+		IsSSOUser:                true,
+		EmailChangeConfirmStatus: 1,
+	}
+}
+
+func fullIdentity(user uuid.UUID, provider, email string, n int) postern.Identity {
+	return postern.Identity{
+		IdentityID:   newID(),
+		ID:           "subject-" + email,
+		UserID:       user,
+		IdentityData: postern.Metadata(`{"sub": "subject", "email": "` + strings.ToUpper(email) + `"}`),
+		Provider:     provider,
+		LastSignInAt: momentPtr(n),
+		CreatedAt:    moment(n + 1),
+		UpdatedAt:    moment(n + 2),
+		Email:        email, // the Store derives it from IdentityData
+	}
+}
+
+// user returns an ordinary user, who can be found by the address.
+func user(email string) *postern.UserRecord {
+	return &postern.UserRecord{User: postern.User{
+		ID:        newID(),
+		Aud:       "authenticated",
+		Email:     email,
+		CreatedAt: moment(0),
+		UpdatedAt: moment(0),
+	}}
+}
+
+func fullSession(userID uuid.UUID) *postern.SessionRecord {
+	return &postern.SessionRecord{
+		ID:                  newID(),
+		UserID:              userID,
+		CreatedAt:           moment(1),
+		UpdatedAt:           moment(2),
+		FactorID:            new(newID()),
+		AAL:                 "aal2",
+		AMR:                 []postern.AMREntry{{Method: "totp", At: moment(4)}, {Method: "password", At: moment(3)}},
+		NotAfter:            momentPtr(5),
+		RefreshedAt:         momentPtr(6),
+		UserAgent:           "Agent/1.0",
+		IP:                  netip.MustParseAddr("2001:db8::7"),
+		Tag:                 "tag",
+		Scopes:              "openid email",
+		RefreshTokenKey:     "key",
+		RefreshTokenCounter: new(int64(7)),
+	}
+}
+
+func key(kid string) postern.KeyRecord {
+	return postern.KeyRecord{
+		KID:       kid,
+		Purpose:   postern.KeyForSigning,
+		Secret:    postern.Secret(`{"kty":"oct","kid":"` + kid + `"}`),
+		CreatedAt: moment(1),
+		RetiredAt: momentPtr(2),
+	}
+}
+
+// digits turns a seed into a number of its own.
+func digits(seed string) string {
+	var b strings.Builder
+	for _, r := range seed {
+		fmt.Fprint(&b, int(r))
+	}
+	return b.String()
+}
+
+// fixturesAreFull makes sure that no field can be dropped unnoticed. Those that it
+// leaves out, the interface cannot write.
+func fixturesAreFull(t *testing.T, _ postern.Store) {
+	for _, fixture := range []any{fullUser("a"), fullSession(newID()), key("a")} {
+		for _, name := range zeroFields("", reflect.ValueOf(fixture)) {
+			if name != ".User.Factors" && name != ".OAuthClientID" {
+				t.Errorf("%T: %s is zero", fixture, name)
+			}
+		}
+	}
+}
+
+func zeroFields(path string, v reflect.Value) (names []string) {
+	switch {
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		return zeroFields(path, v.Elem())
+	case v.Kind() == reflect.Slice && v.Len() > 0 && v.Type().Elem().Kind() == reflect.Struct:
+		for i := range v.Len() {
+			names = append(names, zeroFields(fmt.Sprintf("%s[%d]", path, i), v.Index(i))...)
+		}
+	case v.Kind() == reflect.Struct && v.Type().Field(0).IsExported():
+		for i := range v.NumField() {
+			names = append(names, zeroFields(path+"."+v.Type().Field(i).Name, v.Field(i))...)
+		}
+	case v.IsZero():
+		names = []string{path}
+	}
+	return names
+}

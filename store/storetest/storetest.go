@@ -1,0 +1,79 @@
+// Package storetest is the suite that every postern.Store has to pass:
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, func(t testing.TB) postern.Store { return open(t) })
+//	}
+//
+// It uses nothing but the interface. What a Store reads that none of its methods
+// writes, such as factors and legacy refresh tokens, is for its own tests.
+package storetest
+
+import (
+	"testing"
+
+	"github.com/postern-auth/postern"
+)
+
+// Run runs the suite, each test in parallel with the others on an empty Store of
+// its own. open returns one, and has it closed when its test ends.
+func Run(t *testing.T, open func(t testing.TB) postern.Store) {
+	for name, test := range map[string]func(*testing.T, postern.Store){
+		"fixtures leave no field at zero": fixturesAreFull,
+		"what is missing is ErrNoRow":     missing,
+		"what is missing may be removed":  removedTwice,
+
+		"a user round-trips whole":                          userRoundTrip,
+		"a user round-trips without what is optional":       userRoundTripBare,
+		"identities come oldest first":                      identitiesInOrder,
+		"metadata keeps its numbers and texts":              metadataRoundTrip,
+		"metadata that is no object counts as empty":        metadataNoObject,
+		"a user is found by address without regard to case": findByEmail,
+		"a user is found by number":                         findByPhone,
+		"one address, number, id and identity to a user":    uniqueUsers,
+		"addresses of SSO users may repeat":                 ssoAddressesRepeat,
+		"EmailTaken and PhoneTaken except one user":         taken,
+		"an update changes every field":                     updateEverything,
+		"an update empties every field":                     updateToNothing,
+		"an update adds, alters and removes identities":     updateIdentities,
+		"an update that is refused changes nothing":         updateRefused,
+		"an update cannot take what another has":            updateTaken,
+		"updates at once are all there":                     updatesAtOnce,
+		"deletion takes along all that hangs on a user":     deleteUser,
+
+		"lists are ordered, also among equals":           listOrder,
+		"lists page by offset":                           listByOffset,
+		"lists page by cursor":                           listByCursor,
+		"lists hold one audience and no identities":      listAudience,
+		"filters match parts of addresses and names":     listFilter,
+		"lists may be empty":                             listEmpty,
+		"a session round-trips whole":                    sessionRoundTrip,
+		"a session round-trips without what is optional": sessionRoundTripBare,
+		"a caller's session is its own":                  callersSession,
+		"a user's sessions are all listed":               userSessions,
+		"sessions end":                                   endSessions,
+		"a rotation moves the counter once":              rotateSession,
+		"one of many rotations wins":                     rotationsAtOnce,
+
+		"keys round-trip, newest first":         keyRoundTrip,
+		"one current key to a purpose":          oneCurrentKey,
+		"one of many keys becomes the current":  keysAtOnce,
+		"keys are dropped once retired":         dropKeys,
+		"the audit log takes entries":           auditLog,
+		"a transaction keeps all":               txKeeps,
+		"a transaction that fails keeps none":   txFails,
+		"a transaction that panics keeps none":  txPanics,
+		"a transaction goes on after ErrNoRow":  txAfterNoRow,
+		"a transaction reads what it wrote":     txReadsItself,
+		"transactions at once do not disturb":   txNeighbours,
+		"a cancelled context leaves no trace":   cancelled,
+		"a context cancelled halfway is honest": cancelledInTx,
+
+		"odd texts round-trip":                     oddTexts,
+		"texts that no database takes are refused": badTexts,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package storetest
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/postern-auth/postern"
+)
+
+// odd are texts that break what handles SQL or text carelessly.
+var odd = [...]string{
+	"'", "''", "'); DROP TABLE users; --", `"`, `\`, `\'`, `\\`, "`", ";", "--", "/*", "?", "??", "?0", "?id", ":name", "$1",
+	"{}", "[]", "%", "_", "E'\\x00'", "line\nbreak\r\n", "\t", " leading", "trailing ", "é", "e\u0301", "ß", "İ", "日本",
+	"😀", "👩\u200d👩\u200d👧", "\u202eright to left", "\ufeff", "\ufffd", "\x01\x1b\x7f", "NULL", "null", "0", "1e400",
+}
+
+func oddTexts(t *testing.T, st postern.Store) {
+	for i, text := range odd {
+		u := fullUser(fmt.Sprint("user", i))
+		quoted, err := json.Marshal(text)
+		ok(t, err)
+		doc := postern.Metadata(fmt.Sprintf(`{"value": %s, %s: 1}`, quoted, quoted))
+		u.Role, u.PasswordHash, u.NewEmail, u.NewPhone = text, postern.Secret(text), text, text
+		u.Email, u.IsSSOUser = fmt.Sprint(i, strings.ToLower(text), "@example.com"), false
+		u.AppMetadata, u.UserMetadata = doc, doc
+		u.Identities[0].ID, u.Identities[0].IdentityData, u.Identities[0].Email = text, doc, ""
+		s := fullSession(u.ID)
+		s.UserAgent, s.Tag, s.Scopes, s.RefreshTokenKey = text, text, text, postern.Secret(text)
+		ok(t, st.AddUser(t.Context(), u))
+		ok(t, st.AddSession(t.Context(), s))
+		isStored(t, st, u, s)
+
+		got, err := st.FindUserByEmail(t.Context(), u.Email, u.Aud)
+		isFound(t, u.Email, got, err, u)
+		page := list(t, st, postern.UserQuery{Filter: u.Email, Limit: 50})
+		if len(page.Users) == 0 {
+			t.Errorf("filter %q: got no user", u.Email)
+		}
+		ok(t, st.RotateSession(t.Context(), postern.SessionRotation{ID: s.ID, From: 7, At: moment(1), UserAgent: text}))
+		_, err = st.UpdateUser(t.Context(), u.ID, moment(1), func(u *postern.UserRecord) error {
+			u.Role = text + text
+			return nil
+		})
+		ok(t, err)
+		_, err = st.FindLegacyToken(t.Context(), text)
+		isError(t, "FindLegacyToken", err, postern.ErrNoRow)
+	}
+}
+
+func badTexts(t *testing.T, st postern.Store) {
+	u := fullUser("a")
+	s := fullSession(u.ID)
+	ok(t, st.AddUser(t.Context(), u))
+	ok(t, st.AddSession(t.Context(), s))
+	for _, bad := range []string{"a\x00b", "\xff", "a\xc0\xafb", "\xed\xa0\x80"} {
+		for what, err := range withText(t, st, u, s, bad) {
+			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
+		}
+	}
+	for _, bad := range []string{
+		"{\"a\": \"\xff\"}", "{\"a\": \"\x00\"}", `{"a": "\u0000"}`, `{"\u0000": 1}`,
+		`{"a": "\ud800"}`, `{"a": "\udc00\ud800"}`, `{"a": "\ud800\u0041"}`, `{"a": "\uD800udc00"}`,
+		`{"a": 1`, `{"a": 1} {}`, `{a: 1}`,
+	} {
+		for what, err := range withMetadata(t, st, u, postern.Metadata(bad)) {
+			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
+		}
+	}
+	isStored(t, st, u, s)
+}
+
+// withText returns what methods answer to a text.
+func withText(t *testing.T, st postern.Store, u *postern.UserRecord, s *postern.SessionRecord, text string) map[string]error {
+	other, session := fullUser("b"), fullSession(u.ID)
+	other.Identities[0].ID = text
+	session.UserAgent = text
+	update := func(change func(*postern.UserRecord)) error {
+		_, err := st.UpdateUser(t.Context(), u.ID, moment(1), func(u *postern.UserRecord) error {
+			change(u)
+			return nil
+		})
+		return err
+	}
+	retired := key(text)
+	return map[string]error{
+		"AddUser":                      st.AddUser(t.Context(), other),
+		"AddSession":                   st.AddSession(t.Context(), session),
+		"UpdateUser, address":          update(func(u *postern.UserRecord) { u.Email = text }),
+		"UpdateUser, hash":             update(func(u *postern.UserRecord) { u.PasswordHash = postern.Secret(text) }),
+		"UpdateUser, identity":         update(func(u *postern.UserRecord) { u.Identities[0].ID = text }),
+		"RotateSession":                st.RotateSession(t.Context(), postern.SessionRotation{ID: s.ID, From: 7, UserAgent: text}),
+		"AddKey":                       st.AddKey(t.Context(), retired),
+		"UpdateUser, waiting address":  update(func(u *postern.UserRecord) { u.NewEmail = text }),
+		"UpgradeSession, its new key":  st.UpgradeSession(t.Context(), postern.SessionUpgrade{SessionID: s.ID, Key: postern.Secret(text)}),
+		"UpgradeSession, its address":  st.UpgradeSession(t.Context(), postern.SessionUpgrade{SessionID: s.ID, UserAgent: text}),
+		"AddUser, the user's audience": st.AddUser(t.Context(), &postern.UserRecord{User: postern.User{ID: newID(), Aud: text}}),
+	}
+}
+
+// withMetadata returns what methods answer to metadata.
+func withMetadata(t *testing.T, st postern.Store, u *postern.UserRecord, m postern.Metadata) map[string]error {
+	byUser, byIdentity := fullUser("b"), fullUser("c")
+	byUser.UserMetadata = m
+	byIdentity.Identities[0].IdentityData = m
+	_, err := st.UpdateUser(t.Context(), u.ID, moment(1), func(u *postern.UserRecord) error {
+		u.AppMetadata = m
+		return nil
+	})
+	return map[string]error{
+		"AddUser":           st.AddUser(t.Context(), byUser),
+		"AddUser, identity": st.AddUser(t.Context(), byIdentity),
+		"UpdateUser":        err,
+		"AddAuditEntry":     st.AddAuditEntry(t.Context(), postern.AuditEntry{ID: newID(), Payload: m, CreatedAt: moment(1)}),
+	}
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"bytes"
+	"database/sql/driver"
+	"fmt"
+	"time"
+)
+
+// instantLayout is how an instant is written, in both databases: SQLite compares
+// times as text, so each has the same length and zone, and PostgreSQL reads
+// the same text for columns with and without a zone (whose times are UTC).
+const instantLayout = "2006-01-02T15:04:05.000000Z"
+
+// instant is a time column: UTC in whole microseconds. The zero instant is NULL.
+type instant struct{ time.Time }
+
+func newInstant(t time.Time) instant {
+	return instant{t.UTC().Truncate(time.Microsecond)}
+}
+
+func optionalInstant(t *time.Time) instant {
+	if t == nil {
+		return instant{}
+	}
+	return newInstant(*t)
+}
+
+// pointer returns the time, nil for NULL.
+func (i instant) pointer() *time.Time {
+	if i.IsZero() {
+		return nil
+	}
+	return &i.Time
+}
+
+// Value returns the text that is stored.
+func (i instant) Value() (driver.Value, error) {
+	if i.IsZero() {
+		return nil, nil
+	}
+	return i.Format(instantLayout), nil
+}
+
+// Scan reads a column.
+func (i *instant) Scan(src any) error {
+	switch src := src.(type) {
+	case nil:
+		*i = instant{}
+	case time.Time:
+		*i = newInstant(src)
+	case string:
+		return i.parse(src)
+	case []byte:
+		return i.parse(string(src))
+	default:
+		return fmt.Errorf("a time column holds %T", src)
+	}
+	return nil
+}
+
+// UnmarshalJSON reads what the databases' JSON functions make of a column.
+func (i *instant) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*i = instant{}
+		return nil
+	}
+	return i.parse(string(bytes.Trim(b, `"`)))
+}
+
+// parse also takes what others may have written: SQL functions and other
+// programs use a space for the T and leave out the zone.
+func (i *instant) parse(text string) error {
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", time.DateTime} {
+		if t, err := time.Parse(layout, text); err == nil {
+			*i = newInstant(t)
+			return nil
+		}
+	}
+	return fmt.Errorf("a time column holds %q", text)
+}

@@ -1,0 +1,362 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"github.com/postern-auth/postern"
+)
+
+// userRow is a row of users without the columns that hold tokens.
+type userRow struct {
+	bun.BaseModel `bun:"alias:u"`
+
+	ID                uuid.UUID `bun:"id,pk"`
+	Aud               text      `bun:"aud"`
+	Role              text      `bun:"role"`
+	Email             text      `bun:"email,nullzero"`
+	EncryptedPassword text      `bun:"encrypted_password"`
+
+	EmailConfirmedAt         instant  `bun:"email_confirmed_at"`
+	InvitedAt                instant  `bun:"invited_at"`
+	Phone                    text     `bun:"phone,nullzero"`
+	PhoneConfirmedAt         instant  `bun:"phone_confirmed_at"`
+	ConfirmationSentAt       instant  `bun:"confirmation_sent_at"`
+	ConfirmedAt              instant  `bun:"confirmed_at,scanonly"`
+	RecoverySentAt           instant  `bun:"recovery_sent_at"`
+	EmailChange              text     `bun:"email_change"`
+	EmailChangeSentAt        instant  `bun:"email_change_sent_at"`
+	EmailChangeConfirmStatus number   `bun:"email_change_confirm_status"`
+	PhoneChange              text     `bun:"phone_change"`
+	PhoneChangeSentAt        instant  `bun:"phone_change_sent_at"`
+	ReauthenticationSentAt   instant  `bun:"reauthentication_sent_at"`
+	LastSignInAt             instant  `bun:"last_sign_in_at"`
+	RawAppMetaData           document `bun:"raw_app_meta_data"`
+	RawUserMetaData          document `bun:"raw_user_meta_data"`
+	CreatedAt                instant  `bun:"created_at"`
+	UpdatedAt                instant  `bun:"updated_at"`
+	BannedUntil              instant  `bun:"banned_until"`
+	DeletedAt                instant  `bun:"deleted_at"`
+	IsSSOUser                bool     `bun:"is_sso_user"`
+	IsAnonymous              bool     `bun:"is_anonymous"`
+}
+
+// tokenColumns hold the hashes of one-time tokens. GoTrue cannot read a row in
+// which one of them is NULL.
+var tokenColumns = [...]string{
+	"confirmation_token", "recovery_token", "email_change_token_new",
+	"email_change_token_current", "phone_change_token", "reauthentication_token",
+}
+
+func newUserRow(u *postern.UserRecord) *userRow {
+	return &userRow{
+		ID:                       u.ID,
+		Aud:                      text(u.Aud),
+		Role:                     text(u.Role),
+		Email:                    text(u.Email),
+		EncryptedPassword:        text(u.PasswordHash),
+		EmailConfirmedAt:         optionalInstant(u.EmailConfirmedAt),
+		InvitedAt:                optionalInstant(u.InvitedAt),
+		Phone:                    text(u.Phone),
+		PhoneConfirmedAt:         optionalInstant(u.PhoneConfirmedAt),
+		ConfirmationSentAt:       optionalInstant(u.ConfirmationSentAt),
+		RecoverySentAt:           optionalInstant(u.RecoverySentAt),
+		EmailChange:              text(u.NewEmail),
+		EmailChangeSentAt:        optionalInstant(u.EmailChangeSentAt),
+		EmailChangeConfirmStatus: number(u.EmailChangeConfirmStatus),
+		PhoneChange:              text(u.NewPhone),
+		PhoneChangeSentAt:        optionalInstant(u.PhoneChangeSentAt),
+		ReauthenticationSentAt:   optionalInstant(u.ReauthenticationSentAt),
+		LastSignInAt:             optionalInstant(u.LastSignInAt),
+		RawAppMetaData:           newDocument(u.AppMetadata),
+		RawUserMetaData:          newDocument(u.UserMetadata),
+		CreatedAt:                newInstant(u.CreatedAt),
+		UpdatedAt:                newInstant(u.UpdatedAt),
+		BannedUntil:              optionalInstant(u.BannedUntil),
+		DeletedAt:                optionalInstant(u.DeletedAt),
+		IsSSOUser:                u.IsSSOUser,
+		IsAnonymous:              u.IsAnonymous,
+	}
+}
+
+func (r *userRow) user() postern.User {
+	return postern.User{
+		ID:                     r.ID,
+		Aud:                    string(r.Aud),
+		Role:                   string(r.Role),
+		Email:                  string(r.Email),
+		EmailConfirmedAt:       r.EmailConfirmedAt.pointer(),
+		InvitedAt:              r.InvitedAt.pointer(),
+		Phone:                  string(r.Phone),
+		PhoneConfirmedAt:       r.PhoneConfirmedAt.pointer(),
+		ConfirmationSentAt:     r.ConfirmationSentAt.pointer(),
+		ConfirmedAt:            r.ConfirmedAt.pointer(),
+		RecoverySentAt:         r.RecoverySentAt.pointer(),
+		NewEmail:               string(r.EmailChange),
+		EmailChangeSentAt:      r.EmailChangeSentAt.pointer(),
+		NewPhone:               string(r.PhoneChange),
+		PhoneChangeSentAt:      r.PhoneChangeSentAt.pointer(),
+		ReauthenticationSentAt: r.ReauthenticationSentAt.pointer(),
+		LastSignInAt:           r.LastSignInAt.pointer(),
+		AppMetadata:            r.RawAppMetaData.metadata(),
+		UserMetadata:           r.RawUserMetaData.metadata(),
+		CreatedAt:              r.CreatedAt.Time,
+		UpdatedAt:              r.UpdatedAt.Time,
+		BannedUntil:            r.BannedUntil.pointer(),
+		DeletedAt:              r.DeletedAt.pointer(),
+		IsAnonymous:            r.IsAnonymous,
+	}
+}
+
+// foundUser is what the hot statements find: a user's row, and its lists as JSON.
+type foundUser struct {
+	userRow
+	identities, factors text
+}
+
+func (f *foundUser) targets() []any {
+	return append(targets(&f.userRow), &f.identities, &f.factors)
+}
+
+func (f *foundUser) record() (*postern.UserRecord, error) {
+	u := &postern.UserRecord{
+		User:                     f.user(),
+		PasswordHash:             postern.Secret(f.EncryptedPassword),
+		IsSSOUser:                f.IsSSOUser,
+		EmailChangeConfirmStatus: int(f.EmailChangeConfirmStatus),
+	}
+	identities, err := decodeList[identityRow](f.identities)
+	if err != nil {
+		return nil, err
+	}
+	factors, err := decodeList[factorRow](f.factors)
+	if err != nil {
+		return nil, err
+	}
+	u.Identities = make([]postern.Identity, len(identities)) // not nil, which means "not loaded"
+	for i, row := range identities {
+		u.Identities[i] = row.identity()
+	}
+	for _, row := range factors {
+		u.Factors = append(u.Factors, row.factor())
+	}
+	return u, nil
+}
+
+// AddUser implements postern.Store.
+func (s *Store) AddUser(ctx context.Context, u *postern.UserRecord) error {
+	if err := storable(u); err != nil {
+		return explain("add a user", err)
+	}
+	return s.transact(ctx, func(ctx context.Context, c conn) error {
+		insert := c.NewInsert().Model(newUserRow(u)).ModelTableExpr("?", c.table("users")).
+			Value("instance_id", "?", uuid.Nil).
+			Returning("NULL") // bun would ask for what became of the NULLs
+		for _, column := range tokenColumns {
+			insert.Value(column, "''")
+		}
+		if _, err := insert.Exec(ctx); err != nil {
+			return c.fault("add a user", err)
+		}
+		return c.addIdentities(ctx, newIdentityRows(u.ID, u.Identities))
+	})
+}
+
+// FindUser implements postern.Store.
+func (s *Store) FindUser(ctx context.Context, id uuid.UUID) (*postern.UserRecord, error) {
+	return s.findUser(ctx, findUser, id)
+}
+
+// FindUserByEmail implements postern.Store. Of several spellings of the address
+// that somebody's SQL stored, the one in lower case counts.
+func (s *Store) FindUserByEmail(ctx context.Context, email, aud string) (*postern.UserRecord, error) {
+	return s.findUserBy(ctx, findUserByEmail, strings.ToLower(email), aud)
+}
+
+// FindUserByPhone implements postern.Store.
+func (s *Store) FindUserByPhone(ctx context.Context, phone, aud string) (*postern.UserRecord, error) {
+	return s.findUserBy(ctx, findUserByPhone, phone, aud)
+}
+
+// findUserBy keeps "", which stands for no address at all, from finding a row.
+func (s *Store) findUserBy(ctx context.Context, by statement, address, aud string) (*postern.UserRecord, error) {
+	if address == "" {
+		return nil, explain("find a user", sql.ErrNoRows)
+	}
+	if err := storable(address, aud); err != nil {
+		return nil, explain("find a user", err)
+	}
+	return s.findUser(ctx, by, address, aud)
+}
+
+func (s *Store) findUser(ctx context.Context, by statement, args ...any) (u *postern.UserRecord, err error) {
+	err = s.read(ctx, func(ctx context.Context, c conn) error {
+		u, err = c.findUser(ctx, by, args...)
+		return err
+	})
+	return u, err
+}
+
+func (c conn) findUser(ctx context.Context, by statement, args ...any) (*postern.UserRecord, error) {
+	var found foundUser
+	if err := c.queryRow(ctx, found.targets(), by, args...); err != nil {
+		return nil, c.fault("find a user", err)
+	}
+	u, err := found.record()
+	return u, c.fault("read a user", err)
+}
+
+// EmailTaken implements postern.Store.
+func (s *Store) EmailTaken(ctx context.Context, email string, except uuid.UUID) (taken bool, err error) {
+	email = strings.ToLower(email)
+	if err := storable(email); err != nil {
+		return false, explain("look for an address", err)
+	}
+	// Each part has an index of its own: the first is the rule of the unique
+	// index, the second finds spellings in upper case that SQL has stored.
+	const query = `SELECT
+		EXISTS (SELECT 1 FROM ?users u WHERE u.email = ?email AND u.is_sso_user = FALSE AND u.id <> ?except)
+		OR EXISTS (SELECT 1 FROM ?users u WHERE u.instance_id = ?instance AND lower(u.email) = ?email
+			AND u.is_sso_user = FALSE AND u.id <> ?except)
+		OR EXISTS (SELECT 1 FROM ?identities i JOIN ?users u ON u.id = i.user_id
+			WHERE i.email = ?email AND u.is_sso_user = FALSE AND u.id <> ?except)`
+	err = s.read(ctx, func(ctx context.Context, c conn) error {
+		err := c.NewRaw(query, struct {
+			Users, Identities bun.Ident
+			Email             string
+			Except, Instance  uuid.UUID
+		}{c.table("users"), c.table("identities"), email, except, uuid.Nil}).Scan(ctx, &taken)
+		return c.fault("look for an address", err)
+	})
+	return taken, err
+}
+
+// PhoneTaken implements postern.Store.
+func (s *Store) PhoneTaken(ctx context.Context, phone string, except uuid.UUID) (taken bool, err error) {
+	if err := storable(phone); err != nil {
+		return false, explain("look for a number", err)
+	}
+	err = s.read(ctx, func(ctx context.Context, c conn) error {
+		err := c.NewRaw(`SELECT EXISTS (SELECT 1 FROM ? u WHERE u.phone = ? AND u.id <> ?)`,
+			c.table("users"), phone, except).Scan(ctx, &taken)
+		return c.fault("look for a number", err)
+	})
+	return taken, err
+}
+
+// UpdateUser implements postern.Store. Only columns that were changed are
+// written.
+func (s *Store) UpdateUser(ctx context.Context, id uuid.UUID, now time.Time, change func(*postern.UserRecord) error) (u *postern.UserRecord, err error) {
+	err = s.transact(ctx, func(ctx context.Context, c conn) error {
+		if u, err = c.lockUser(ctx, id); err != nil {
+			return err
+		}
+		before, identities := newUserRow(u), newIdentityRows(id, u.Identities)
+		confirmedAt := u.ConfirmedAt
+		if err := change(u); err != nil {
+			return err
+		}
+		if err := storable(u); err != nil {
+			return explain("update a user", err)
+		}
+		u.ID, u.UpdatedAt, u.ConfirmedAt = id, newInstant(now).Time, confirmedAt
+		if err := c.updateUser(ctx, before, newUserRow(u)); err != nil {
+			return err
+		}
+		return c.updateIdentities(ctx, identities, newIdentityRows(id, u.Identities))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// lockUser reads a user that nobody else can update until the transaction ends.
+// PostgreSQL needs a statement of its own for that: one that has to wait for the
+// lock would go on to read the identities as they were before. The lock is the one
+// that an UPDATE takes; it leaves others free to add what refers to the user. In
+// SQLite the transaction itself is the lock.
+func (c conn) lockUser(ctx context.Context, id uuid.UUID) (*postern.UserRecord, error) {
+	if !c.sqlite {
+		_, err := c.NewRaw(`SELECT 1 FROM ? WHERE id = ? FOR NO KEY UPDATE`, c.table("users"), id).Exec(ctx)
+		if err != nil {
+			return nil, c.fault("lock a user", err)
+		}
+	}
+	return c.findUser(ctx, findUser, id)
+}
+
+func (c conn) updateUser(ctx context.Context, before, after *userRow) error {
+	changed := changes(before, after)
+	if len(changed) == 0 {
+		return nil
+	}
+	_, err := c.NewUpdate().Model(after).ModelTableExpr("?", c.table("users")).
+		Column(changed...).Where("id = ?", after.ID).Exec(ctx)
+	return c.fault("update a user", err)
+}
+
+// DeleteUser implements postern.Store. What refers to the user goes with it; the
+// tables in which GoTrue names it without a reference are seen to here.
+func (s *Store) DeleteUser(ctx context.Context, id uuid.UUID) error {
+	return s.transact(ctx, func(ctx context.Context, c conn) error {
+		_, err := c.NewDelete().TableExpr("?", c.table("refresh_tokens")).
+			Where("user_id = ?", id.String()).Where("(instance_id = ? OR instance_id IS NULL)", uuid.Nil).Exec(ctx)
+		if err != nil {
+			return c.fault("delete a user's refresh tokens", err)
+		}
+		_, err = c.NewDelete().TableExpr("?", c.table("flow_state")).Where("user_id = ?", id).Exec(ctx)
+		if err != nil {
+			return c.fault("delete a user's flows", err)
+		}
+		result, err := c.NewDelete().TableExpr("?", c.table("users")).Where("id = ?", id).Exec(ctx)
+		return c.oneRow("delete a user", result, err)
+	})
+}
+
+// DropOneTimeTokens implements postern.Store.
+func (s *Store) DropOneTimeTokens(ctx context.Context, userID uuid.UUID) error {
+	return s.transact(ctx, func(ctx context.Context, c conn) error {
+		update := c.NewUpdate().TableExpr("?", c.table("users")).Where("id = ?", userID)
+		for _, column := range tokenColumns {
+			update.Set("? = ''", bun.Ident(column))
+		}
+		if _, err := update.Exec(ctx); err != nil {
+			return c.fault("clear one-time tokens", err)
+		}
+		return c.dropOf(ctx, userID, "one_time_tokens")
+	})
+}
+
+// DropFactors implements postern.Store.
+func (s *Store) DropFactors(ctx context.Context, userID uuid.UUID) error {
+	return s.transact(ctx, func(ctx context.Context, c conn) error {
+		return c.dropOf(ctx, userID, "mfa_factors", "webauthn_credentials")
+	})
+}
+
+// dropOf removes a user's rows from tables.
+func (c conn) dropOf(ctx context.Context, userID uuid.UUID, tables ...string) error {
+	for _, table := range tables {
+		_, err := c.NewDelete().TableExpr("?", c.table(table)).Where("user_id = ?", userID).Exec(ctx)
+		if err != nil {
+			return c.fault("empty "+table, err)
+		}
+	}
+	return nil
+}
+
+func decodeList[Row any](list text) ([]Row, error) {
+	if list == "" {
+		return nil, nil
+	}
+	var rows []Row
+	err := json.Unmarshal([]byte(list), &rows)
+	return rows, err
+}
