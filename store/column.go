@@ -41,6 +41,15 @@ func (n *number) Scan(src any) error {
 	return err
 }
 
+// flag is a column of booleans, which SQLite keeps as 0 and 1.
+type flag bool
+
+// UnmarshalJSON reads a column in a JSON text.
+func (f *flag) UnmarshalJSON(b []byte) error {
+	*f = string(b) == "true" || string(b) == "1"
+	return nil
+}
+
 // document is a JSON column: the text as it was stored, so that no number loses
 // digits. "" is NULL.
 type document text
@@ -98,4 +107,9 @@ func (a *address) Scan(src any) error {
 	}
 	a.Addr, _ = netip.ParseAddr(string(s))
 	return nil
+}
+
+// UnmarshalJSON reads a column in a JSON text.
+func (a *address) UnmarshalJSON(b []byte) error {
+	return a.Scan(bytes.Trim(b, `"`))
 }

@@ -1,10 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"strings"
 	"sync/atomic"
 )
@@ -12,10 +12,15 @@ import (
 // The statements in this file have placeholders and a text that never changes.
 // bun's have their values in the text, so that the database has to parse and plan
 // each anew, which for these took longer than their work: they are behind every
-// authenticated request and every refresh. SQLite keeps them prepared.
+// authenticated request and every refresh. SQLite keeps them prepared. PostgreSQL
+// does so as well if pgx is told to (default_query_exec_mode=cache_statement),
+// where no PgBouncer is in between.
 //
-// Each is one statement, as the way to the database and back is the larger part
-// of its cost in PostgreSQL; what a user or session has several of comes as JSON.
+// Each is one statement, as the way to the database and back is a large part of
+// its cost. What they read comes from several tables, as a union of JSON arrays
+// with a row's columns: PostgreSQL plans that in two thirds of the time that it
+// takes for joins and sub-selects in one row, and decoding it is no dearer than
+// to scan some sixty columns.
 
 // statement names one of them.
 type statement int
@@ -26,26 +31,21 @@ const (
 	findUserByPhone                  // number, audience
 	findCaller                       // user id, session id
 	findSession                      // session id
-	rotateSession                    // session id, old and new counter, time, time, user agent, address
+	rotateSession                    // session id, counter, next counter, time, time, user agent, address
 	lockWriter
 	statementCount
 )
 
-// statements are their texts in one of the databases.
+// statements are their texts for one of the databases.
 type statements [statementCount]string
 
 func newStatements(sqlite bool) statements {
-	users := "SELECT " + selectList[userRow]("u") + ", " +
-		jsonList[identityRow]("auth.identities", "l.user_id = u.id", "l.created_at, l.id") + ", " +
-		jsonList[factorRow]("auth.mfa_factors", "l.user_id = u.id", "l.created_at, l.id")
-	callers := users + ", " + selectList[sessionRow]("s") + ", " +
-		jsonList[amrRow]("auth.mfa_amr_claims", "l.session_id = s.id", "l.updated_at DESC, l.authentication_method")
 	texts := statements{
-		findUser:        users + userByID,
-		findUserByEmail: users + userByEmail,
-		findUserByPhone: users + userByPhone,
-		findCaller:      callers + callerByIDs,
-		findSession:     callers + callerBySession,
+		findUser:        userParts(`$1`),
+		findUserByEmail: userParts(idByEmail),
+		findUserByPhone: userParts(idByPhone),
+		findCaller:      userParts(`$1`) + sessionParts(`$2`) + ` AND t.user_id = $1`,
+		findSession:     userParts(idBySession) + sessionParts(`$1`),
 		rotateSession:   rotation,
 		lockWriter:      `UPDATE auth.users SET id = id WHERE FALSE`,
 	}
@@ -58,34 +58,41 @@ func newStatements(sqlite bool) statements {
 }
 
 // sqliteText makes SQLite's text out of PostgreSQL's.
-var sqliteText = strings.NewReplacer(
-	"auth.", "auth_",
-	"json_agg(", "json_group_array(",
-	"json_build_object(", "json_object(",
-	"$", "?",
-)
+var sqliteText = strings.NewReplacer("auth.", "auth_", "json_build_array(", "json_array(", "$", "?")
+
+// userParts selects a user, and what hangs on it.
+func userParts(id string) string {
+	return part[userRow](userPart, "users", "id", id) +
+		` UNION ALL ` + part[identityRow](identityPart, "identities", "user_id", id) +
+		` UNION ALL ` + part[factorRow](factorPart, "mfa_factors", "user_id", id)
+}
+
+// sessionParts selects a session, and what hangs on it. The session comes last, so
+// that another condition can be added.
+func sessionParts(id string) string {
+	return ` UNION ALL ` + part[amrRow](amrPart, "mfa_amr_claims", "session_id", id) +
+		` UNION ALL ` + part[sessionRow](sessionPart, "sessions", "id", id)
+}
+
+func part[Row any](kind partKind, table, key, value string) string {
+	return fmt.Sprintf(`SELECT %d, json_build_array(%s) FROM auth.%s t WHERE t.%s = %s`, kind, columnList[Row]("t"), table, key, value)
+}
 
 // Look-ups by an address see what GoTrue sees: rows of its only instance.
 const (
-	userByID = ` FROM auth.users u WHERE u.id = $1`
-
 	// Somebody's SQL may have stored several spellings of one address. The one in
-	// lower case is the one that uniqueness was checked for.
-	userByEmail = ` FROM auth.users u WHERE u.instance_id = '` + nilID + `' AND lower(u.email) = $1
-		AND u.aud = $2 AND u.is_sso_user = FALSE ORDER BY u.email = $1 DESC, u.id LIMIT 1`
+	// lower case is the one that uniqueness is checked for.
+	idByEmail = `(SELECT u.id FROM auth.users u WHERE u.instance_id = '00000000-0000-0000-0000-000000000000'
+		AND lower(u.email) = $1 AND u.aud = $2 AND u.is_sso_user = FALSE ORDER BY u.email = $1 DESC, u.id LIMIT 1)`
 
-	userByPhone = ` FROM auth.users u WHERE u.instance_id = '` + nilID + `' AND u.phone = $1
-		AND u.aud = $2 AND u.is_sso_user = FALSE`
+	idByPhone = `(SELECT u.id FROM auth.users u WHERE u.instance_id = '00000000-0000-0000-0000-000000000000'
+		AND u.phone = $1 AND u.aud = $2 AND u.is_sso_user = FALSE)`
 
-	callerByIDs = ` FROM auth.users u LEFT JOIN auth.sessions s ON s.id = $2 AND s.user_id = u.id WHERE u.id = $1`
-
-	callerBySession = ` FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id WHERE s.id = $1`
+	idBySession = `(SELECT s.user_id FROM auth.sessions s WHERE s.id = $1)`
 
 	// The time is there twice because the columns' types differ in PostgreSQL.
 	rotation = `UPDATE auth.sessions SET refresh_token_counter = $3, refreshed_at = $4, updated_at = $5,
 		user_agent = $6, ip = $7 WHERE id = $1 AND refresh_token_counter = $2`
-
-	nilID = "00000000-0000-0000-0000-000000000000"
 )
 
 // prepared are a SQLite pool's statements, each prepared when it is first used.
@@ -130,22 +137,6 @@ func (c conn) query(ctx context.Context, id statement, args ...any) (*sql.Rows, 
 	return c.raw.QueryContext(ctx, c.hot[id], args...)
 }
 
-// queryRow runs a hot statement that finds one row, or else sql.ErrNoRows.
-func (c conn) queryRow(ctx context.Context, targets []any, id statement, args ...any) error {
-	rows, err := c.query(ctx, id, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		return cmp.Or(rows.Err(), sql.ErrNoRows)
-	}
-	if err := rows.Scan(targets...); err != nil {
-		return err
-	}
-	return rows.Close()
-}
-
 // exec runs a hot statement that returns none.
 func (c conn) exec(ctx context.Context, id statement, args ...any) (sql.Result, error) {
 	args = plain(args)
@@ -153,17 +144,6 @@ func (c conn) exec(ctx context.Context, id statement, args ...any) (sql.Result, 
 		return stmt.ExecContext(ctx, args...)
 	}
 	return c.raw.ExecContext(ctx, c.hot[id], args...)
-}
-
-// plain returns what columns of the arguments' types would store. pgx would look
-// at the types itself, and take other decisions than bun does.
-func plain(args []any) []any {
-	for i, arg := range args {
-		if v, ok := arg.(driver.Valuer); ok {
-			args[i], _ = v.Value() // those of this package and of uuid.UUID never fail
-		}
-	}
-	return args
 }
 
 // prepared returns the statement prepared, or nil where it has to go as text. In a
@@ -180,4 +160,15 @@ func (c conn) prepared(ctx context.Context, id statement) *sql.Stmt {
 		return c.tx.StmtContext(ctx, stmt)
 	}
 	return nil
+}
+
+// plain returns what columns of the arguments' types would store. pgx would look
+// at the types itself, and take other decisions than bun does.
+func plain(args []any) []any {
+	for i, arg := range args {
+		if v, ok := arg.(driver.Valuer); ok {
+			args[i], _ = v.Value() // those of this package and of uuid.UUID never fail
+		}
+	}
+	return args
 }

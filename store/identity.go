@@ -11,7 +11,7 @@ import (
 
 // identityRow is a row of identities.
 type identityRow struct {
-	bun.BaseModel `bun:"alias:i" json:"-"`
+	bun.BaseModel
 
 	ID           uuid.UUID `bun:"id,pk"`
 	ProviderID   text      `bun:"provider_id"`

@@ -35,7 +35,7 @@ func (c conn) listUsers(ctx context.Context, q postern.UserQuery) (*postern.User
 	limit := int64(max(q.Limit, 0))
 	var rows []userRow
 	// One more than asked for tells whether others follow.
-	list := after(c.selectUsers(&rows, q), q).ColumnExpr(selectList[userRow]("u")).Limit(limit + 1)
+	list := after(c.selectUsers(&rows, q), q).ColumnExpr(columnList[userRow]("u")).Limit(limit + 1)
 	if err := inOrder(list, q).Scan(ctx); err != nil {
 		return nil, err
 	}

@@ -49,7 +49,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// ledger is the table of the migrations that were made, and how it is used.
+// ledger is the table of the migrations that were made, and how it is used. Its
+// times are the database's, for whoever reads them: nothing here does.
 type ledger struct {
 	dir    string // of the migrations
 	table  string

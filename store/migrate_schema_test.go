@@ -7,9 +7,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postern-auth/postern/internal/dbtest"
 	"github.com/postern-auth/postern/internal/pgtest"
 	"github.com/postern-auth/postern/store"
-	"github.com/postern-auth/postern/store/sqlite"
 )
 
 func TestMigrateMakesGoTruesSchema(t *testing.T) {
@@ -72,7 +72,7 @@ func answer(t *testing.T, conn *pgx.Conn, settings map[string]string, function s
 func TestSQLiteHasGoTruesColumnsAndForeignKeys(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, migrated(t))
-	s := sqliteStore(t)
+	s := dbtest.SQLite(t)
 
 	columns := lines(t, conn, `SELECT c.relname || '.' || a.attname || ' ' || rank() OVER (PARTITION BY c.oid ORDER BY a.attnum) ||
 			CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END || CASE WHEN a.attgenerated = 's' THEN ' STORED' ELSE '' END
@@ -96,7 +96,7 @@ func TestSQLiteHasGoTruesColumnsAndForeignKeys(t *testing.T) {
 // Without one, deleting a parent reads the whole table of its children.
 func TestSQLiteHasAnIndexForEveryForeignKey(t *testing.T) {
 	t.Parallel()
-	missing := sqliteLines(t, sqliteStore(t), `SELECT m.name || '.' || f."from"
+	missing := sqliteLines(t, dbtest.SQLite(t), `SELECT m.name || '.' || f."from"
 		FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' AND NOT EXISTS (
 			SELECT 1 FROM pragma_index_list(m.name) i, pragma_index_info(i.name) c WHERE c.seqno = 0 AND c.name = f."from")`)
 	if len(missing) > 0 {
@@ -108,7 +108,7 @@ func TestSQLiteHasAnIndexForEveryForeignKey(t *testing.T) {
 // PostgreSQL's, with :name for a literal.
 func TestBothSchemasTakeAndRefuseTheSame(t *testing.T) {
 	t.Parallel()
-	stores := map[string]*store.Store{"postgres": openStore(t, migrated(t)), "sqlite": sqliteStore(t)}
+	stores := map[string]*store.Store{"postgres": dbtest.Postgres(t), "sqlite": dbtest.SQLite(t)}
 	for _, s := range stores {
 		s.DB().SetMaxOpenConns(1)
 	}
@@ -232,7 +232,7 @@ func inDialect(s *store.Store, statement string) string {
 
 func TestBothSchemasDeriveTheSame(t *testing.T) {
 	t.Parallel()
-	for _, s := range []*store.Store{openStore(t, migrated(t)), sqliteStore(t)} {
+	for _, s := range []*store.Store{dbtest.Postgres(t), dbtest.SQLite(t)} {
 		for _, statement := range []string{
 			"INSERT INTO auth.users (id, email_confirmed_at, phone_confirmed_at) VALUES (:alice, '2026-01-02T00:00:00.000000Z', '2026-01-01T23:59:59.999999Z')",
 			"INSERT INTO auth.users (id, email_confirmed_at) VALUES (:one, :now)",
@@ -271,7 +271,7 @@ func TestBothSchemasDeriveTheSame(t *testing.T) {
 // What PostgreSQL's types see to, SQLite's checks do.
 func TestSQLiteRefusesWhatDoesNotCompare(t *testing.T) {
 	t.Parallel()
-	s := sqliteStore(t)
+	s := dbtest.SQLite(t)
 	for name, value := range map[string]string{
 		"a time with a space":    "'2026-01-02 03:04:05.000006Z'",
 		"a time in milliseconds": "'2026-01-02T03:04:05.000Z'",
@@ -299,7 +299,7 @@ func TestSQLiteRefusesWhatDoesNotCompare(t *testing.T) {
 // migrated returns the DSN of a PostgreSQL database with the schema.
 func migrated(t *testing.T) string {
 	t.Helper()
-	return pgtest.NewMigrated(t, "store", func(dsn string) error {
+	return pgtest.NewMigrated(t, "postern", func(dsn string) error {
 		s, err := open(t.Context(), dsn)
 		if err != nil {
 			return err
@@ -307,18 +307,6 @@ func migrated(t *testing.T) string {
 		defer s.Close()
 		return s.Migrate(t.Context())
 	})
-}
-
-// sqliteStore returns a Store in memory with the schema.
-func sqliteStore(t *testing.T) *store.Store {
-	t.Helper()
-	s, err := sqlite.OpenMemory(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	migrateStore(t, s)
-	return s
 }
 
 func sqliteLines(t *testing.T, s *store.Store, query string) (lines []string) {

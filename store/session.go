@@ -74,12 +74,12 @@ func (r *sessionRow) session() *postern.SessionRecord {
 
 // amrRow is a row of mfa_amr_claims. When the method was last used is UpdatedAt.
 type amrRow struct {
-	bun.BaseModel `bun:"alias:a" json:"-"`
+	bun.BaseModel
 
-	ID                   uuid.UUID `bun:"id,pk" json:"-"`
-	SessionID            uuid.UUID `bun:"session_id" json:"-"`
+	ID                   uuid.UUID `bun:"id,pk"`
+	SessionID            uuid.UUID `bun:"session_id"`
 	AuthenticationMethod text      `bun:"authentication_method"`
-	CreatedAt            instant   `bun:"created_at" json:"-"`
+	CreatedAt            instant   `bun:"created_at"`
 	UpdatedAt            instant   `bun:"updated_at"`
 }
 
@@ -97,31 +97,6 @@ func newAMRRows(sessionID uuid.UUID, entries []postern.AMREntry) []amrRow {
 		}
 	}
 	return rows
-}
-
-// foundCaller is what the hot statements find of a session and its user.
-type foundCaller struct {
-	foundUser
-	sessionRow
-	amr text
-}
-
-func (f *foundCaller) targets() []any {
-	return append(append(f.foundUser.targets(), targets(&f.sessionRow)...), &f.amr)
-}
-
-// records returns the user and the session, which is nil if there is none.
-func (f *foundCaller) records() (*postern.UserRecord, *postern.SessionRecord, error) {
-	user, err := f.foundUser.record()
-	if err != nil || f.sessionRow.ID == uuid.Nil {
-		return user, nil, err
-	}
-	session := f.session()
-	entries, err := decodeList[amrRow](f.amr)
-	for _, row := range entries {
-		session.AMR = append(session.AMR, postern.AMREntry{Method: string(row.AuthenticationMethod), At: row.UpdatedAt.Time})
-	}
-	return user, session, err
 }
 
 // AddSession implements postern.Store.
@@ -167,12 +142,12 @@ func (s *Store) FindSession(ctx context.Context, id uuid.UUID) (*postern.Session
 
 func (s *Store) findCaller(ctx context.Context, by statement, args ...any) (user *postern.UserRecord, session *postern.SessionRecord, err error) {
 	err = s.read(ctx, func(ctx context.Context, c conn) error {
-		var found foundCaller
-		if err := c.queryRow(ctx, found.targets(), by, args...); err != nil {
+		found, err := c.find(ctx, by, args...)
+		if err != nil {
 			return c.fault("find a session", err)
 		}
-		user, session, err = found.records()
-		return c.fault("read a session", err)
+		user, session = found.userRecord(), found.sessionRecord()
+		return nil
 	})
 	return user, session, err
 }

@@ -87,7 +87,7 @@ func (s *Store) DB() *bun.DB { return s.writer }
 // otherwise DB.
 func (s *Store) IDB() bun.IDB {
 	if s.tx != nil {
-		return s.tx
+		return s.tx.Tx
 	}
 	return s.writer
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -43,8 +42,8 @@ type userRow struct {
 	UpdatedAt                instant  `bun:"updated_at"`
 	BannedUntil              instant  `bun:"banned_until"`
 	DeletedAt                instant  `bun:"deleted_at"`
-	IsSSOUser                bool     `bun:"is_sso_user"`
-	IsAnonymous              bool     `bun:"is_anonymous"`
+	IsSSOUser                flag     `bun:"is_sso_user"`
+	IsAnonymous              flag     `bun:"is_anonymous"`
 }
 
 // tokenColumns hold the hashes of one-time tokens. GoTrue cannot read a row in
@@ -80,8 +79,8 @@ func newUserRow(u *postern.UserRecord) *userRow {
 		UpdatedAt:                newInstant(u.UpdatedAt),
 		BannedUntil:              optionalInstant(u.BannedUntil),
 		DeletedAt:                optionalInstant(u.DeletedAt),
-		IsSSOUser:                u.IsSSOUser,
-		IsAnonymous:              u.IsAnonymous,
+		IsSSOUser:                flag(u.IsSSOUser),
+		IsAnonymous:              flag(u.IsAnonymous),
 	}
 }
 
@@ -110,43 +109,8 @@ func (r *userRow) user() postern.User {
 		UpdatedAt:              r.UpdatedAt.Time,
 		BannedUntil:            r.BannedUntil.pointer(),
 		DeletedAt:              r.DeletedAt.pointer(),
-		IsAnonymous:            r.IsAnonymous,
+		IsAnonymous:            bool(r.IsAnonymous),
 	}
-}
-
-// foundUser is what the hot statements find: a user's row, and its lists as JSON.
-type foundUser struct {
-	userRow
-	identities, factors text
-}
-
-func (f *foundUser) targets() []any {
-	return append(targets(&f.userRow), &f.identities, &f.factors)
-}
-
-func (f *foundUser) record() (*postern.UserRecord, error) {
-	u := &postern.UserRecord{
-		User:                     f.user(),
-		PasswordHash:             postern.Secret(f.EncryptedPassword),
-		IsSSOUser:                f.IsSSOUser,
-		EmailChangeConfirmStatus: int(f.EmailChangeConfirmStatus),
-	}
-	identities, err := decodeList[identityRow](f.identities)
-	if err != nil {
-		return nil, err
-	}
-	factors, err := decodeList[factorRow](f.factors)
-	if err != nil {
-		return nil, err
-	}
-	u.Identities = make([]postern.Identity, len(identities)) // not nil, which means "not loaded"
-	for i, row := range identities {
-		u.Identities[i] = row.identity()
-	}
-	for _, row := range factors {
-		u.Factors = append(u.Factors, row.factor())
-	}
-	return u, nil
 }
 
 // AddUser implements postern.Store.
@@ -197,19 +161,14 @@ func (s *Store) findUserBy(ctx context.Context, by statement, address, aud strin
 
 func (s *Store) findUser(ctx context.Context, by statement, args ...any) (u *postern.UserRecord, err error) {
 	err = s.read(ctx, func(ctx context.Context, c conn) error {
-		u, err = c.findUser(ctx, by, args...)
-		return err
+		found, err := c.find(ctx, by, args...)
+		if err != nil {
+			return c.fault("find a user", err)
+		}
+		u = found.userRecord()
+		return nil
 	})
 	return u, err
-}
-
-func (c conn) findUser(ctx context.Context, by statement, args ...any) (*postern.UserRecord, error) {
-	var found foundUser
-	if err := c.queryRow(ctx, found.targets(), by, args...); err != nil {
-		return nil, c.fault("find a user", err)
-	}
-	u, err := found.record()
-	return u, c.fault("read a user", err)
 }
 
 // EmailTaken implements postern.Store.
@@ -289,7 +248,11 @@ func (c conn) lockUser(ctx context.Context, id uuid.UUID) (*postern.UserRecord, 
 			return nil, c.fault("lock a user", err)
 		}
 	}
-	return c.findUser(ctx, findUser, id)
+	found, err := c.find(ctx, findUser, id)
+	if err != nil {
+		return nil, c.fault("find a user", err)
+	}
+	return found.userRecord(), nil
 }
 
 func (c conn) updateUser(ctx context.Context, before, after *userRow) error {
@@ -350,13 +313,4 @@ func (c conn) dropOf(ctx context.Context, userID uuid.UUID, tables ...string) er
 		}
 	}
 	return nil
-}
-
-func decodeList[Row any](list text) ([]Row, error) {
-	if list == "" {
-		return nil, nil
-	}
-	var rows []Row
-	err := json.Unmarshal([]byte(list), &rows)
-	return rows, err
 }

@@ -4,6 +4,7 @@ package pgtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,19 +22,34 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// supervise runs a cluster in the directory $1 with the initdb $2 and the
-// postgres $3 until its standard input ends, which it does when the process that
-// holds the other end is gone.
+// supervise runs a cluster in the directory $1 with the initdb $2, the postgres $3
+// and the arguments that follow, until its standard input ends, which it does
+// when the process that holds the other end is gone. Lines that say "stop" and
+// "start" are orders. To stop is what pg_ctl calls immediate: nothing is finished
+// or written, and the next start recovers.
 const supervise = `
 dir=$1 initdb=$2 postgres=$3 server=
-trap 'test -n "$server" && kill -QUIT $server && wait $server; rm -rf "$dir"' EXIT
+shift 3
+start() {
+	"$postgres" -D "$dir/data" -k "$dir" -p 5432 -c listen_addresses= -c max_connections=200 \
+		-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c wal_level=minimal -c max_wal_senders=0 \
+		-c timezone='<+0545>-05:45' "$@" >>"$dir/log" 2>&1 &
+	server=$!
+}
+stop() {
+	test -n "$server" && kill -QUIT $server && wait $server
+	server=
+}
+trap 'stop; rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 "$initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log"; exit 1; }
-"$postgres" -D "$dir/data" -k "$dir" -p 5432 -c listen_addresses= -c max_connections=200 \
-	-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c wal_level=minimal -c max_wal_senders=0 \
-	-c timezone='<+0545>-05:45' >"$dir/log" 2>&1 &
-server=$!
-read -r _
+start "$@"
+while read -r order; do
+	case $order in
+	start) start "$@" ;;
+	stop) stop ;;
+	esac
+done
 `
 
 // startTimeout is how long initdb and the start may take together.
@@ -41,7 +57,7 @@ const startTimeout = time.Minute
 
 // startCluster starts a cluster and returns when it answers. Its time zone is
 // an odd one, so that whoever forgets to ask for UTC notices.
-func startCluster() (*server, error) {
+func startCluster(settings []string) (*Cluster, error) {
 	initdb, postgres, err := binaries()
 	if err != nil {
 		return nil, err
@@ -61,7 +77,11 @@ func startCluster() (*server, error) {
 	defer held.Close()
 
 	var output bytes.Buffer
-	cmd := exec.Command("/bin/sh", "-c", supervise, "sh", dir, initdb, postgres)
+	args := []string{"-c", supervise, "sh", dir, initdb, postgres}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	cmd := exec.Command("/bin/sh", args...)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	cmd.Stdin = held
@@ -73,9 +93,15 @@ func startCluster() (*server, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 
-	s := &server{dsn: clusterDSN(dir), own: true, leash: leash}
-	s.strategy, err = awaitAnswer(s.dsn, dir, cmd, &output)
-	return s, err
+	ended := make(chan error, 1)
+	go func() {
+		if err := cmd.Wait(); err != nil {
+			ended <- fmt.Errorf("initdb: %w\n%s", err, &output)
+		}
+		close(ended)
+	}()
+	c := &Cluster{dsn: clusterDSN(dir), dir: dir, leash: leash, ended: ended}
+	return c, c.awaitAnswer(true)
 }
 
 func clusterDSN(dir string) string {
@@ -88,40 +114,28 @@ func clusterDSN(dir string) string {
 	return u.String()
 }
 
-// awaitAnswer returns how to copy databases when the server takes connections,
-// and with what it said when it does not.
-func awaitAnswer(dsn, dir string, cmd *exec.Cmd, output *bytes.Buffer) (strategy string, err error) {
+// awaitAnswer waits until the cluster takes connections, or until it does not. It
+// returns with what the server said when it takes too long.
+func (c *Cluster) awaitAnswer(want bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-
 	for {
-		conn, err := pgx.Connect(ctx, dsn)
+		conn, err := pgx.Connect(ctx, c.dsn)
 		if err == nil {
-			defer conn.Close(ctx)
-			return fileCopy(conn), nil
+			conn.Close(ctx)
+		}
+		if (err == nil) == want {
+			return nil
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
-		case err := <-ended:
-			return "", fmt.Errorf("initdb: %w\n%s", err, output)
+		case err := <-c.ended:
+			return cmp.Or(err, errors.New("the cluster is gone"))
 		case <-ctx.Done():
-			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			return "", fmt.Errorf("the cluster does not answer: %w\n%s", err, log)
+			log, _ := os.ReadFile(filepath.Join(c.dir, "log"))
+			return fmt.Errorf("the cluster does not do as it is told: %w\n%s", err, log)
 		}
 	}
-}
-
-// fileCopy is the strategy of copying files. From version 15 CREATE DATABASE
-// writes all pages to the log instead, which is dearer where a checkpoint costs
-// nothing.
-func fileCopy(conn *pgx.Conn) string {
-	major, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), ".")
-	if n, err := strconv.Atoi(major); err != nil || n < 15 {
-		return ""
-	}
-	return " STRATEGY FILE_COPY"
 }
 
 // clusterDir makes the cluster's directory. Its path has to be short, for a

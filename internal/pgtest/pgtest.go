@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,11 +34,12 @@ func New(t testing.TB) string {
 
 // NewMigrated is New with the schema that migrate makes in an empty database. It
 // runs once in a test binary for each key; what it left is copied from then on,
-// which is several times quicker. It has to close its connections.
+// which is several times quicker. It has to close its connections. (On a server
+// that was named it runs each time.)
 func NewMigrated(t testing.TB, key string, migrate func(dsn string) error) string {
 	t.Helper()
 	s := get(t)
-	if !s.own {
+	if s.own == nil {
 		return s.migrated(t, migrate)
 	}
 	template, err := s.template(key, migrate)
@@ -50,8 +52,7 @@ func NewMigrated(t testing.TB, key string, migrate func(dsn string) error) strin
 // server is a PostgreSQL server on which databases can be made.
 type server struct {
 	dsn      string   // of its database postgres
-	own      bool     // started by this process, and gone with it
-	leash    *os.File // the cluster ends when this is closed
+	own      *Cluster // started by this process; nil for a server that was named
 	strategy string   // how CREATE DATABASE shall copy
 
 	templates sync.Map // key to func() (string, error), which returns the name
@@ -65,19 +66,48 @@ var shared = sync.OnceValues(func() (*server, error) {
 	if dsn := os.Getenv("POSTERN_TEST_POSTGRES"); dsn != "" {
 		return &server{dsn: dsn}, nil
 	}
-	return startCluster()
+	c, err := startCluster(nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{dsn: c.dsn, own: c}
+	s.strategy, err = fileCopy(c.dsn)
+	return s, err
 })
 
 func get(t testing.TB) *server {
 	t.Helper()
 	s, err := shared()
+	refuse(t, err)
+	return s
+}
+
+// refuse ends a test that cannot have what it asked for.
+func refuse(t testing.TB, err error) {
+	t.Helper()
 	if errors.Is(err, errNone) && os.Getenv("CI") != "true" {
 		t.Skip("skipped:", err)
 	}
 	if err != nil {
 		t.Fatal("pgtest:", err)
 	}
-	return s
+}
+
+// fileCopy is the strategy of copying files. From version 15 CREATE DATABASE
+// writes all pages to the log instead, which is dearer where a checkpoint costs
+// nothing.
+func fileCopy(dsn string) (string, error) {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	major, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), ".")
+	if n, err := strconv.Atoi(major); err != nil || n < 15 {
+		return "", nil
+	}
+	return " STRATEGY FILE_COPY", nil
 }
 
 // database makes a database for one test.

@@ -62,7 +62,7 @@ func open(ctx context.Context, at location) (*store.Store, error) {
 	}
 	reader, err := pool(at.dsn(read), max(4, runtime.GOMAXPROCS(0)))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, writer.Close())
 	}
 	s := store.NewSplit(writer, reader)
 	err = check(ctx, writer, write)

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/postern-auth/postern"
+)
+
+// partKind says which table a row of a hot statement comes from.
+type partKind int
+
+const (
+	userPart partKind = iota
+	identityPart
+	factorPart
+	sessionPart
+	amrPart
+)
+
+// found is what a hot statement finds: a user, perhaps with a session.
+type found struct {
+	user       *userRow
+	identities []*identityRow
+	factors    []*factorRow
+	session    *sessionRow
+	amr        []*amrRow
+}
+
+// find runs a hot statement. sql.ErrNoRows says that there is no such user.
+func (c conn) find(ctx context.Context, by statement, args ...any) (*found, error) {
+	rows, err := c.query(ctx, by, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var f found
+	for rows.Next() {
+		var kind partKind
+		var values sql.RawBytes
+		if err := rows.Scan(&kind, &values); err != nil {
+			return nil, err
+		}
+		row := f.row(kind)
+		if err := json.Unmarshal(values, &row); err != nil {
+			return nil, fmt.Errorf("decode part %d: %w", kind, err)
+		}
+	}
+	if err := cmp.Or(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	if f.user == nil {
+		return nil, sql.ErrNoRows
+	}
+	f.sort()
+	return &f, nil
+}
+
+// row adds a row and returns where its columns belong: encoding/json decodes an
+// array into the pointers that a []any holds.
+func (f *found) row(kind partKind) []any {
+	switch kind {
+	case userPart:
+		f.user = &userRow{}
+		return pointers(f.user)
+	case sessionPart:
+		f.session = &sessionRow{}
+		return pointers(f.session)
+	case identityPart:
+		return pointers(grow(&f.identities))
+	case factorPart:
+		return pointers(grow(&f.factors))
+	}
+	return pointers(grow(&f.amr))
+}
+
+func grow[Row any](rows *[]*Row) *Row {
+	row := new(Row)
+	*rows = append(*rows, row)
+	return row
+}
+
+// sort puts the lists in order: the database would do so at a higher price.
+func (f *found) sort() {
+	slices.SortFunc(f.identities, func(a, b *identityRow) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt.Time), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	slices.SortFunc(f.factors, func(a, b *factorRow) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt.Time), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	slices.SortFunc(f.amr, func(a, b *amrRow) int { // newest first
+		return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt.Time), cmp.Compare(a.AuthenticationMethod, b.AuthenticationMethod))
+	})
+}
+
+func (f *found) userRecord() *postern.UserRecord {
+	u := &postern.UserRecord{
+		User:                     f.user.user(),
+		PasswordHash:             postern.Secret(f.user.EncryptedPassword),
+		IsSSOUser:                bool(f.user.IsSSOUser),
+		EmailChangeConfirmStatus: int(f.user.EmailChangeConfirmStatus),
+	}
+	u.Identities = make([]postern.Identity, len(f.identities)) // not nil, which says "not loaded"
+	for i, row := range f.identities {
+		u.Identities[i] = row.identity()
+	}
+	for _, row := range f.factors {
+		u.Factors = append(u.Factors, row.factor())
+	}
+	return u
+}
+
+// sessionRecord returns nil if there is no session.
+func (f *found) sessionRecord() *postern.SessionRecord {
+	if f.session == nil {
+		return nil
+	}
+	s := f.session.session()
+	for _, row := range f.amr {
+		s.AMR = append(s.AMR, postern.AMREntry{Method: string(row.AuthenticationMethod), At: row.UpdatedAt.Time})
+	}
+	return s
+}
