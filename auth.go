@@ -66,6 +66,8 @@ type Config struct {
 
 	// DisableSignUp refuses new accounts, except those that an operator makes.
 	DisableSignUp bool
+	// AnonymousUsers lets people in who give neither address nor password.
+	AnonymousUsers bool
 	// HideAccounts makes answers alike for taken and free addresses where
 	// GoTrue's clients are used to a difference (docs/differences.md).
 	HideAccounts bool
@@ -382,7 +384,7 @@ const listedProviders = "apple azure bitbucket discord facebook snapchat figma f
 // Settings returns what GET /settings answers.
 func (a *Auth) Settings() Settings {
 	external := map[string]bool{
-		"anonymous_users": false,
+		"anonymous_users": a.cfg.AnonymousUsers,
 		"email":           !a.cfg.Email.Disabled,
 		"phone":           a.cfg.Phone.Enabled,
 	}

@@ -58,7 +58,10 @@ type WeakPassword struct {
 }
 
 // How a user authenticated, in AMREntry.Method (contract: tokens.md §1).
-const methodPassword = "password"
+const (
+	methodPassword  = "password"
+	methodAnonymous = "anonymous"
+)
 
 // SignInWithPasswordParams names an account by address or number.
 type SignInWithPasswordParams struct {

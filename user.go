@@ -176,7 +176,7 @@ const (
 	providerPhone = "phone"
 )
 
-// SignUpParams asks for an account. Exactly one of Email and Phone is given.
+// SignUpParams asks for an account. At most one of Email and Phone is given.
 type SignUpParams struct {
 	Email    string
 	Phone    string // E.164
@@ -216,13 +216,21 @@ func (r *SignUpResult) MarshalJSON() ([]byte, error) {
 // confirmation. Whether an address is taken it tells only with Autoconfirm:
 // ErrUserAlreadyExists. Otherwise the answer for an account that exists is a
 // Decoy; one that waits for its confirmation gets the new password and data, and
-// what was sent before is void.
+// what was sent before is void. With neither Email nor Phone it is
+// SignInAnonymously.
 //
 // Errors: ErrAnonymousDisabled, ErrSignUpDisabled, ErrValidationFailed,
 // ErrWeakPassword, ErrEmailProviderDisabled, ErrPhoneProviderDisabled,
 // ErrOverEmailSendRateLimit, ErrOverSMSSendRateLimit (contract: endpoints.md,
 // POST /signup).
 func (a *Auth) SignUp(ctx context.Context, p SignUpParams) (*SignUpResult, error) {
+	if p.Email == "" && p.Phone == "" {
+		s, err := a.SignInAnonymously(ctx, SignInAnonymouslyParams{Data: p.Data, Audience: p.Audience})
+		if err != nil {
+			return nil, err
+		}
+		return &SignUpResult{User: s.User, Session: s}, nil
+	}
 	who, err := a.applicant(p)
 	if err != nil {
 		return nil, err
@@ -258,10 +266,8 @@ type applicant struct {
 
 func (a *Auth) applicant(p SignUpParams) (*applicant, error) {
 	switch {
-	case p.Email == "" && p.Phone == "":
-		return nil, fail(KindUnprocessable, ErrAnonymousDisabled, "Anonymous sign-ins are disabled")
 	case a.cfg.DisableSignUp:
-		return nil, fail(KindUnprocessable, ErrSignUpDisabled, "Signups not allowed for this instance")
+		return nil, signUpDisabled()
 	case p.Password == "":
 		return nil, invalid("Signup requires a valid password")
 	}
@@ -554,7 +560,60 @@ func providersMetadata(providers ...string) Metadata {
 	return m
 }
 
+func signUpDisabled() *Error {
+	return fail(KindUnprocessable, ErrSignUpDisabled, "Signups not allowed for this instance")
+}
+
 func ptr[T any](v T) *T { return &v }
+
+// SignInAnonymouslyParams is what an anonymous user may bring along.
+type SignInAnonymouslyParams struct {
+	Data     map[string]any // becomes user_metadata
+	Audience string         // defaults to Config.Audience
+}
+
+// SignInAnonymously makes an account without an address and signs it in. Whoever
+// loses the session has lost the account. Errors: ErrAnonymousDisabled,
+// ErrSignUpDisabled, ErrValidationFailed (contract: user.md §10).
+func (a *Auth) SignInAnonymously(ctx context.Context, p SignInAnonymouslyParams) (*Session, error) {
+	if !a.cfg.AnonymousUsers {
+		return nil, fail(KindUnprocessable, ErrAnonymousDisabled, "Anonymous sign-ins are disabled")
+	}
+	if a.cfg.DisableSignUp {
+		return nil, signUpDisabled()
+	}
+	if err := a.checkData(p.Data); err != nil {
+		return nil, err
+	}
+	now := a.now()
+	user := &UserRecord{User: User{
+		ID: uuid.Must(uuid.NewRandom()), Aud: a.audience(p.Audience), Role: a.cfg.DefaultRole, IsAnonymous: true,
+		Identities: []Identity{}, CreatedAt: now, UpdatedAt: now, LastSignInAt: &now,
+	}}
+	var err error
+	if user.UserMetadata, err = a.mergeMetadata(nil, p.Data); err != nil {
+		return nil, err
+	}
+	session, err := a.enrolAnonymous(ctx, user)
+	if err != nil {
+		return nil, internal("Database error creating anonymous user", err)
+	}
+	return a.firstSession(ctx, user, session)
+}
+
+func (a *Auth) enrolAnonymous(ctx context.Context, user *UserRecord) (session *SessionRecord, err error) {
+	err = a.store.InTx(ctx, func(tx Tx) error {
+		if err := tx.AddUser(ctx, user); err != nil {
+			return err
+		}
+		if err := a.audit(ctx, tx, actionSignedUp, &user.User, traits(methodAnonymous)); err != nil {
+			return err
+		}
+		session, err = a.addSession(ctx, tx, user, methodAnonymous)
+		return err
+	})
+	return session, err
+}
 
 // User returns the caller's user as it was when the caller authenticated
 // (contract: endpoints.md, GET /user). requestedAudience is what the request's

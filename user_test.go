@@ -235,6 +235,28 @@ func TestOneOfManySignUpsAtOnceWins(t *testing.T) {
 	}
 }
 
+func TestSignInAnonymously(t *testing.T) {
+	each(t, func(c *postern.Config) { c.AnonymousUsers = true }, func(t *testing.T, s service) {
+		res, err := s.SignUp(t.Context(), postern.SignUpParams{Data: map[string]any{"theme": "dark"}, Password: "ignored"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := res.User
+		if !u.IsAnonymous || u.Email != "" || u.Phone != "" || len(u.Identities) != 0 || !u.AppMetadata.IsZero() || res.Session == nil {
+			t.Errorf("SignUp returned %+v, want an anonymous user and a session", u)
+		}
+		c := s.caller(t, res.Session)
+		if got := methods(c.Claims); !slices.Equal(got, []string{"anonymous"}) || !c.Claims.IsAnonymous {
+			t.Errorf("claims are %+v, want an anonymous user's", c.Claims)
+		}
+		if again := must(s.SignUp(t.Context(), postern.SignUpParams{})); again.User.ID == u.ID {
+			t.Error("two anonymous users are one")
+		}
+		_, err = s.with(t, func(c *postern.Config) { c.AnonymousUsers, c.DisableSignUp = true, true }).SignUp(t.Context(), postern.SignUpParams{})
+		wantError(t, err, postern.KindUnprocessable, postern.ErrSignUpDisabled)
+	})
+}
+
 func TestUpdateUserMergesMetadata(t *testing.T) {
 	each(t, nil, func(t *testing.T, s service) {
 		c := s.caller(t, s.signUp(t))
