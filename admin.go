@@ -164,6 +164,7 @@ func addAdminIdentities(u *UserRecord, now time.Time) error {
 		}
 		providers = append(providers, of.provider)
 		u.Identities = append(u.Identities, *identity)
+		now = now.Add(time.Microsecond) // identities are in the order of their creation
 	}
 	u.AppMetadata = providersMetadata(providers...)
 	return nil

@@ -317,6 +317,9 @@ func (a *Auth) tidy(ctx context.Context) error {
 	return a.dropOldKeys(ctx)
 }
 
+// Logger returns what Config.Logger set, for adapters to log to.
+func (a *Auth) Logger() *slog.Logger { return a.cfg.Logger }
+
 // now is the time of one operation, as precise as the database keeps it.
 func (a *Auth) now() time.Time { return a.cfg.Now().UTC().Truncate(time.Microsecond) }
 
@@ -397,5 +400,8 @@ func (a *Auth) Settings() Settings {
 		MailerAutoconfirm: a.cfg.Email.Autoconfirm,
 		PhoneAutoconfirm:  a.cfg.Phone.Autoconfirm,
 		SMSProvider:       a.cfg.Phone.Provider,
+
+		// GoTrue says so while SAML is off, whatever keys there are.
+		SAMLPrivateKeyNextConfigured: true,
 	}
 }

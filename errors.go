@@ -11,8 +11,8 @@ import (
 type Kind uint8
 
 const (
-	// KindInternal is a failure of ours or of what we stand on. Its text is
-	// for the log; a client sees only that something failed. HTTP 500.
+	// KindInternal is a failure of ours or of what we stand on. Its Message
+	// names what failed, as GoTrue's do; its cause is for the log. HTTP 500.
 	KindInternal Kind = iota
 	// KindInvalid is a request that cannot be served as it is written. HTTP 400.
 	KindInvalid
@@ -140,6 +140,14 @@ type ReusedTokenError struct {
 func (e *ReusedTokenError) Error() string {
 	return fmt.Sprintf("session %s of user %s was ended: a replaced refresh token was used again", e.Session.ID, e.User.ID)
 }
+
+// BannedUserError is the cause of an ErrUserBanned that refused a refresh.
+type BannedUserError struct {
+	User User
+}
+
+// Error says who is banned.
+func (e *BannedUserError) Error() string { return fmt.Sprintf("user %s is banned", e.User.ID) }
 
 func fail(kind Kind, code Code, format string, args ...any) *Error {
 	return &Error{Kind: kind, Code: code, Message: fmt.Sprintf(format, args...)}

@@ -71,7 +71,7 @@ type userStore interface {
 	// when rows of the application still point to it.
 	DeleteUser(ctx context.Context, id uuid.UUID) error
 
-	// DropCredentials makes every outstanding one-time token of the user void.
+	// DropOneTimeTokens makes every outstanding one-time token of the user void.
 	DropOneTimeTokens(ctx context.Context, userID uuid.UUID) error
 
 	// DropFactors removes the user's factors and passkeys.

@@ -403,7 +403,7 @@ func (a *Auth) refreshV2(ctx context.Context, token refreshtoken.Token) (*Sessio
 	if err != nil {
 		return nil, internal("failed to load session from database", err)
 	}
-	if s.RefreshTokenCounter == nil {
+	if s.RefreshTokenCounter == nil || s.RefreshTokenKey == "" {
 		return nil, refreshTokenNotFound()
 	}
 	key, err := a.refreshKey(s)
@@ -499,7 +499,9 @@ func (a *Auth) endReused(ctx context.Context, s *SessionRecord, user *UserRecord
 // mayRefresh says why a session must not go on.
 func (a *Auth) mayRefresh(ctx context.Context, s *SessionRecord, user *UserRecord, lastUsed time.Time) error {
 	if a.banned(&user.User) {
-		return fail(KindInvalid, ErrUserBanned, "Invalid Refresh Token: User Banned")
+		refusal := fail(KindInvalid, ErrUserBanned, "Invalid Refresh Token: User Banned")
+		refusal.Err = &BannedUserError{User: user.User}
+		return refusal
 	}
 	if s.OAuthClientID != nil {
 		return &OAuthError{Name: "invalid_client", Description: "Client authentication required for OAuth session"}
@@ -701,7 +703,7 @@ func (a *Auth) Caller(ctx context.Context, userID uuid.UUID) (*Caller, error) {
 // look at the database: a user who is gone, banned or signed out is refused,
 // however long the token would still live (contract: endpoints.md §0.3).
 func (a *Auth) Authenticate(ctx context.Context, accessToken string) (*Caller, error) {
-	c, err := a.VerifyToken(ctx, accessToken)
+	c, err := a.readToken(ctx, accessToken)
 	if err != nil {
 		return nil, err
 	}
@@ -710,7 +712,7 @@ func (a *Auth) Authenticate(ctx context.Context, accessToken string) (*Caller, e
 
 func (a *Auth) caller(ctx context.Context, c *Claims) (*Caller, error) {
 	if c.Subject == "" {
-		return nil, badJWT("invalid claim: missing sub claim")
+		return nil, missingSubject()
 	}
 	userID, err := uuid.Parse(c.Subject)
 	if err != nil {
@@ -745,7 +747,7 @@ func (a *Auth) caller(ctx context.Context, c *Claims) (*Caller, error) {
 // than that and a good signature; one that does is good as long as its session.
 // Errors: ErrNotAdmin, and those of Authenticate.
 func (a *Auth) AuthenticateAdmin(ctx context.Context, accessToken string) (*Claims, error) {
-	c, err := a.VerifyToken(ctx, accessToken)
+	c, err := a.readToken(ctx, accessToken)
 	if err != nil {
 		return nil, err
 	}
@@ -799,10 +801,29 @@ func (a *Auth) serves(aud string) bool {
 	return aud == a.cfg.Audience || slices.Contains(a.cfg.Audiences, aud)
 }
 
-// VerifyToken checks an access token's signature and times and returns its
-// claims. It does not ask the database: of a sign-out, a ban or a deleted user it
-// knows nothing until the token has expired. Use Authenticate where that matters.
+// VerifyToken checks a user's access token by itself, its signature, its times,
+// its audience and issuer, and returns its claims. It does not ask the database:
+// of a sign-out, a ban or a deleted user it knows nothing until the token has
+// expired. Use Authenticate where that matters.
 func (a *Auth) VerifyToken(ctx context.Context, accessToken string) (*Claims, error) {
+	c, err := a.readToken(ctx, accessToken)
+	if err != nil {
+		return nil, err
+	}
+	if c.Subject == "" {
+		return nil, missingSubject()
+	}
+	if err := a.checkUserClaims(c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func missingSubject() *Error { return badJWT("invalid claim: missing sub claim") }
+
+// readToken returns what any access token says that one of our keys signed and
+// that is not past its time.
+func (a *Auth) readToken(ctx context.Context, accessToken string) (*Claims, error) {
 	if accessToken == "" {
 		return nil, fail(KindUnauthorized, ErrNoAuthorization, "This endpoint requires a valid Bearer token")
 	}

@@ -865,7 +865,7 @@ func (a *Auth) checkData(data map[string]any) error {
 	}
 	text, err := json.Marshal(data)
 	if err == nil {
-		err = jsontext.Check(text)
+		err = errors.Join(jsontext.Check(text), jsontext.CheckNumbers(text))
 	}
 	if err != nil {
 		return invalid("Metadata cannot be stored: %v", err)

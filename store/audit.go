@@ -22,12 +22,12 @@ type auditRow struct {
 
 // AddAuditEntry implements postern.Store.
 func (s *Store) AddAuditEntry(ctx context.Context, e postern.AuditEntry) error {
-	if err := storable(e); err != nil {
-		return explain("write to the audit log", err)
-	}
 	row := &auditRow{ID: e.ID, Payload: newDocument(e.Payload), CreatedAt: newInstant(e.CreatedAt)}
 	if e.IP.IsValid() {
 		row.IPAddress = text(e.IP.WithZone("").String())
+	}
+	if err := storable(row); err != nil {
+		return explain("write to the audit log", err)
 	}
 	return s.write(ctx, func(ctx context.Context, c conn) error {
 		_, err := c.NewInsert().Model(row).ModelTableExpr("?", c.table("audit_log_entries")).Exec(ctx)

@@ -22,7 +22,6 @@ import (
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/internal/dbtest"
 	"github.com/postern-auth/postern/store"
-	"github.com/postern-auth/postern/store/postgres"
 )
 
 // broken is a database that answers every statement with an error.
@@ -114,25 +113,31 @@ func TestErrorsOfTheDatabaseHaveAMeaning(t *testing.T) {
 	}
 }
 
-func TestUnreachableDatabaseIsDown(t *testing.T) {
+func TestUnreachableServerIsDown(t *testing.T) {
 	t.Parallel()
-	st := dbtest.Postgres(t)
-	// The listener's port is free again, and nobody listens.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ok(t, err)
-	ok(t, l.Close())
-	_, err = postgres.Open(t.Context(), "postgres://nobody@"+l.Addr().String()+"/none?sslmode=disable")
-	if err == nil {
-		t.Fatal("got no error from a port without a server")
+	ok(t, l.Close()) // nobody listens there now
+	db, err := sql.Open("pgx", "postgres://nobody@"+l.Addr().String()+"/none?sslmode=disable")
+	ok(t, err)
+	st := store.New(bun.NewDB(db, pgdialect.New()))
+	if _, err := st.FindUser(t.Context(), uuid.New()); !errors.Is(err, postern.ErrStoreDown) {
+		t.Errorf("got error %v, want ErrStoreDown", err)
 	}
-	var pid int
+	ok(t, st.Close())
+}
+
+func TestConnectionThatIsCutIsDown(t *testing.T) {
+	t.Parallel()
+	st := dbtest.Postgres(t)
+	u := sample("a@example.com")
 	tx := begin(t, st)
-	ok(t, tx.NewRaw("SELECT pg_backend_pid()").Scan(t.Context(), &pid))
-	execute(t, st.DB(), "SELECT pg_terminate_backend(?)", pid)
-	if err := st.Join(tx).AddUser(t.Context(), sample("a@example.com")); !errors.Is(err, postern.ErrStoreDown) {
-		t.Errorf("a connection that was cut: got error %v, want ErrStoreDown", err)
+	execute(t, st.DB(), "SELECT pg_terminate_backend(?::int)", value(t, tx, "SELECT pg_backend_pid()"))
+	if err := st.Join(tx).AddUser(t.Context(), u); !errors.Is(err, postern.ErrStoreDown) {
+		t.Errorf("got error %v, want ErrStoreDown", err)
 	}
 	_ = tx.Rollback()
+	ok(t, st.AddUser(t.Context(), u))
 }
 
 func TestLockedFileIsDown(t *testing.T) {

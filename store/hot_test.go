@@ -1,16 +1,21 @@
 package store_test
 
 import (
+	"database/sql"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/internal/dbtest"
+	"github.com/postern-auth/postern/internal/pgtest"
 	"github.com/postern-auth/postern/store"
 )
 
@@ -60,6 +65,39 @@ func withSessions(t testing.TB, st *store.Store, n int) []*postern.SessionRecord
 		}
 	}
 	return sessions
+}
+
+// An application may open its database as it likes.
+func TestHotStatementsRunInEveryQueryMode(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"exec", "simple_protocol", "describe_exec", "cache_describe", "cache_statement"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			dsn := pgtest.New(t)
+			migrate(t, dsn)
+			db, err := sql.Open("pgx", pgtest.With(dsn, "default_query_exec_mode", mode))
+			ok(t, err)
+			st := ready(t, store.New(bun.NewDB(db, pgdialect.New())))
+			u := sample("a@example.com")
+			u.Phone = "15550100"
+			s := sampleSession(u.ID)
+			ok(t, st.AddUser(t.Context(), u))
+			ok(t, st.AddSession(t.Context(), s))
+			ok(t, st.RotateSession(t.Context(), postern.SessionRotation{ID: s.ID, From: 0, At: at, UserAgent: s.UserAgent, IP: s.IP}))
+			s.RefreshTokenCounter, s.RefreshedAt = new(int64(1)), &at
+			user, session, err := st.FindCaller(t.Context(), u.ID, s.ID)
+			ok(t, err)
+			if user.ID != u.ID || len(user.Identities) != 1 || !reflect.DeepEqual(session, s) {
+				t.Errorf("FindCaller: got %+v, %+v", user, session)
+			}
+			_, err = st.FindUserByEmail(t.Context(), u.Email, u.Aud)
+			ok(t, err)
+			_, err = st.FindUserByPhone(t.Context(), u.Phone, u.Aud)
+			ok(t, err)
+			_, _, err = st.FindSession(t.Context(), s.ID)
+			ok(t, err)
+		})
+	}
 }
 
 // benchmark runs on both databases, one call at a time and sixteen at once, with

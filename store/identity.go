@@ -88,6 +88,9 @@ func (c conn) addIdentities(ctx context.Context, rows []identityRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	if err := storable(rows); err != nil {
+		return c.fault("add identities", err)
+	}
 	_, err := c.NewInsert().Model(&rows).ModelTableExpr("?", c.table("identities")).Exec(ctx)
 	return c.fault("add identities", err)
 }
@@ -135,9 +138,12 @@ func (c conn) dropIdentities(ctx context.Context, before, after []identityRow) (
 }
 
 func (c conn) updateIdentity(ctx context.Context, before, after *identityRow) error {
-	changed := changes(before, after)
+	changed, values := changes(before, after)
 	if len(changed) == 0 {
 		return nil
+	}
+	if err := storable(values...); err != nil {
+		return c.fault("update an identity", err)
 	}
 	_, err := c.NewUpdate().Model(after).ModelTableExpr("?", c.table("identities")).
 		Column(changed...).Where("id = ?", after.ID).Exec(ctx)

@@ -50,15 +50,14 @@ func pointers[Row any](row *Row) []any {
 	return all
 }
 
-// changes returns the columns in which two rows differ. Their type must not have
-// pointers.
-func changes[Row any](before, after *Row) []string {
+// changes returns the columns in which two rows differ, and their new values. The
+// rows' type must not have pointers.
+func changes[Row any](before, after *Row) (names []string, values []any) {
 	b, a := reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem()
-	var names []string
 	for _, c := range columnsOf(b.Type()) {
-		if b.Field(c.index).Interface() != a.Field(c.index).Interface() {
-			names = append(names, c.name)
+		if v := a.Field(c.index).Interface(); v != b.Field(c.index).Interface() {
+			names, values = append(names, c.name), append(values, v)
 		}
 	}
-	return names
+	return names, values
 }

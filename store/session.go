@@ -101,20 +101,20 @@ func newAMRRows(sessionID uuid.UUID, entries []postern.AMREntry) []amrRow {
 
 // AddSession implements postern.Store.
 func (s *Store) AddSession(ctx context.Context, r *postern.SessionRecord) error {
-	if err := storable(r); err != nil {
+	row, entries := newSessionRow(r), newAMRRows(r.ID, r.AMR)
+	if err := storable(row, entries); err != nil {
 		return explain("add a session", err)
 	}
 	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewInsert().Model(newSessionRow(r)).ModelTableExpr("?", c.table("sessions")).
+		_, err := c.NewInsert().Model(row).ModelTableExpr("?", c.table("sessions")).
 			Returning("NULL").Exec(ctx) // bun would ask for what became of the NULLs
 		if err != nil {
 			return c.orphan("add a session", err)
 		}
-		if len(r.AMR) == 0 {
+		if len(entries) == 0 {
 			return nil
 		}
-		rows := newAMRRows(r.ID, r.AMR)
-		_, err = c.NewInsert().Model(&rows).ModelTableExpr("?", c.table("mfa_amr_claims")).Exec(ctx)
+		_, err = c.NewInsert().Model(&entries).ModelTableExpr("?", c.table("mfa_amr_claims")).Exec(ctx)
 		return c.fault("add a session's methods", err)
 	})
 }

@@ -68,14 +68,16 @@ func (i *instant) UnmarshalJSON(b []byte) error {
 	return i.parse(string(bytes.Trim(b, `"`)))
 }
 
-// parse also takes what others may have written: SQL functions and other
-// programs use a space for the T and leave out the zone.
+// parse reads the text of an instant. PostgreSQL's JSON functions leave out the
+// zone where the column has none.
 func (i *instant) parse(text string) error {
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", time.DateTime} {
-		if t, err := time.Parse(layout, text); err == nil {
-			*i = newInstant(t)
-			return nil
-		}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t, err = time.Parse("2006-01-02T15:04:05", text)
 	}
-	return fmt.Errorf("a time column holds %q", text)
+	if err != nil {
+		return fmt.Errorf("a time column holds %q", text)
+	}
+	*i = newInstant(t)
+	return nil
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/postern-auth/postern/internal/jsontext"
 )
 
-// storable returns ErrUnstorable when some text in the values, records or
-// strings, is not for a database: PostgreSQL takes neither NUL nor broken UTF-8,
-// and bun, which writes values into the SQL text, would mend or mangle them
-// silently. SQLite would take more, but what is stored has to fit both.
+// storable returns ErrUnstorable when some text in the values, rows or strings, is
+// not for a database: PostgreSQL takes neither NUL nor broken UTF-8, and bun, which
+// writes values into the SQL text, would mend or mangle them silently. SQLite
+// would take more, but what is stored has to fit both.
 func storable(values ...any) error {
 	for _, v := range values {
 		if err := storableValue(reflect.ValueOf(v)); err != nil {
@@ -27,13 +27,13 @@ func storable(values ...any) error {
 func storableValue(v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.String:
+		if d, ok := v.Interface().(document); ok {
+			return storableJSON(string(d))
+		}
 		return storableText(v.String())
 	case reflect.Pointer:
 		return storableValue(v.Elem())
 	case reflect.Slice:
-		if m, ok := v.Interface().(postern.Metadata); ok {
-			return storableJSON(m)
-		}
 		for i := range v.Len() {
 			if err := storableValue(v.Index(i)); err != nil {
 				return err
@@ -64,12 +64,14 @@ func storableText(s string) error {
 
 // storableJSON also looks into escapes, in which jsonb takes neither NUL nor half a
 // surrogate pair.
-func storableJSON(m postern.Metadata) error {
-	doc := []byte(newDocument(m))
-	if !json.Valid(doc) {
+func storableJSON(doc string) error {
+	if doc == "" {
+		return nil // NULL
+	}
+	if !json.Valid([]byte(doc)) {
 		return fmt.Errorf("%w: metadata that is not JSON", postern.ErrUnstorable)
 	}
-	if err := jsontext.Check(doc); err != nil {
+	if err := jsontext.Check([]byte(doc)); err != nil {
 		return fmt.Errorf("%w: %w", postern.ErrUnstorable, err)
 	}
 	return nil

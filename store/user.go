@@ -115,11 +115,12 @@ func (r *userRow) user() postern.User {
 
 // AddUser implements postern.Store.
 func (s *Store) AddUser(ctx context.Context, u *postern.UserRecord) error {
-	if err := storable(u); err != nil {
+	row := newUserRow(u)
+	if err := storable(row); err != nil {
 		return explain("add a user", err)
 	}
 	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		insert := c.NewInsert().Model(newUserRow(u)).ModelTableExpr("?", c.table("users")).
+		insert := c.NewInsert().Model(row).ModelTableExpr("?", c.table("users")).
 			Value("instance_id", "?", uuid.Nil).
 			Returning("NULL") // bun would ask for what became of the NULLs
 		for _, column := range tokenColumns {
@@ -221,9 +222,6 @@ func (s *Store) UpdateUser(ctx context.Context, id uuid.UUID, now time.Time, cha
 		if err := change(u); err != nil {
 			return err
 		}
-		if err := storable(u); err != nil {
-			return explain("update a user", err)
-		}
 		u.ID, u.UpdatedAt, u.ConfirmedAt = id, newInstant(now).Time, confirmedAt
 		if err := c.updateUser(ctx, before, newUserRow(u)); err != nil {
 			return err
@@ -256,9 +254,12 @@ func (c conn) lockUser(ctx context.Context, id uuid.UUID) (*postern.UserRecord, 
 }
 
 func (c conn) updateUser(ctx context.Context, before, after *userRow) error {
-	changed := changes(before, after)
+	changed, values := changes(before, after)
 	if len(changed) == 0 {
 		return nil
+	}
+	if err := storable(values...); err != nil {
+		return c.fault("update a user", err)
 	}
 	_, err := c.NewUpdate().Model(after).ModelTableExpr("?", c.table("users")).
 		Column(changed...).Where("id = ?", after.ID).Exec(ctx)

@@ -5,8 +5,12 @@
 package jsontext
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"io"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -19,6 +23,7 @@ var (
 	ErrEncoding  = errors.New("invalid UTF-8 in JSON text")
 	ErrNUL       = errors.New("NUL character in JSON string")
 	ErrSurrogate = errors.New("unpaired surrogate in JSON string")
+	ErrRange     = errors.New("number out of range")
 	ErrDepth     = errors.New("JSON text nested deeper than " + strconv.Itoa(MaxDepth) + " levels")
 )
 
@@ -81,4 +86,34 @@ func unicodeEscape(b []byte) (rune, bool) {
 	}
 	n, err := strconv.ParseUint(string(b[1:5]), 16, 16)
 	return rune(n), err == nil
+}
+
+// longestNumber is the most characters of a number: more digits than PostgreSQL
+// keeps.
+const longestNumber = 1000
+
+// CheckNumbers refuses numbers that are infinite or nothing to JavaScript, and
+// those with more digits than PostgreSQL keeps. b has to be JSON.
+func CheckNumbers(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if n, ok := token.(json.Number); ok && !fits(n) {
+			return ErrRange
+		}
+	}
+}
+
+func fits(n json.Number) bool {
+	f, err := n.Float64()
+	mantissa, _, _ := strings.Cut(strings.ToLower(n.String()), "e")
+	vanishes := f == 0 && strings.ContainsAny(mantissa, "123456789")
+	return err == nil && !vanishes && len(n) <= longestNumber
 }

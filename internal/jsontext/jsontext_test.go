@@ -43,6 +43,23 @@ func TestCheckRefusesWhatParsersLetPass(t *testing.T) {
 	}
 }
 
+func TestCheckNumbers(t *testing.T) {
+	t.Parallel()
+	for text, ok := range map[string]bool{
+		`{"a":[1,-2.5e10,12345678901234567890,0,0.0e5]}`: true,
+		`"1e999"`:                        true,
+		`[1e999]`:                        false,
+		`[-1e999]`:                       false,
+		`{"a":1e-999}`:                   false,
+		strings.Repeat("1", 300):         true,
+		"0." + strings.Repeat("1", 1000): false,
+	} {
+		if err := jsontext.CheckNumbers([]byte(text)); (err == nil) != ok {
+			t.Errorf("CheckNumbers(%.40q) = %v, want it to pass: %v", text, err, ok)
+		}
+	}
+}
+
 // What passes and parses keeps its meaning when it is written again.
 func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{`{"a":"\ud83d\ude00"}`, `["\u0000"]`, `"\ud800"`, `[[[]]]`, `"\\u0000"`} {

@@ -1,0 +1,110 @@
+// Package goenv makes a postern.Config out of the variables that configure
+// GoTrue, so that a deployment's environment goes on working as it is.
+//
+//	settings, err := goenv.Load(os.Environ())
+//
+// Names, values and defaults are GoTrue's (contract: config.md §1), and an empty
+// value counts as none. The exceptions:
+//
+//   - Nothing is required. GOTRUE_JWT_SECRET and GOTRUE_JWT_KEYS both unset mean
+//     a key that is generated and kept in the database.
+//   - GOTRUE_JWT_AUD and GOTRUE_JWT_DEFAULT_GROUP_NAME default to "authenticated",
+//     GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL to 10 seconds; 0 turns the
+//     latter off.
+//   - DATABASE_URL is sqlite:PATH, postgres://… or postgresql://…. What it says
+//     decides, GOTRUE_DB_DRIVER may only agree. DB_NAMESPACE can only be "auth".
+//   - GOTRUE_SECURITY_REFRESH_TOKEN_ALGORITHM_VERSION and _UPGRADE_PERCENTAGE have
+//     no effect: refresh tokens are always of version 2. So have a few others for
+//     which there is nothing here to switch; they are listed as such in this
+//     package's source.
+//   - Spaces around the entries of a list are ignored.
+//
+// Variables of features that Postern does not have yet are accepted and reported
+// in Settings.NotYet. A GOTRUE_EXTERNAL_<P>_ENABLED makes Settings of the API show
+// the provider; the rest of a provider's variables are of that kind.
+//
+// # Variables of Postern's own
+//
+//	POSTERN_HIDE_ACCOUNTS           Config.HideAccounts; false
+//	POSTERN_JWT_AUDIENCES           Config.Audiences, a list
+//	POSTERN_MAX_METADATA            Config.MaxMetadata in bytes; 65536
+//	POSTERN_PASSWORD_ALGORITHM      "bcrypt" or "argon2id"; bcrypt
+//	POSTERN_BCRYPT_COST             4 to 16; 10
+//	POSTERN_REFUSE_UNDATED_TOKENS   Config.JWT.RefuseUndated; false
+//	POSTERN_TRUSTED_PROXIES         addresses or CIDR prefixes of proxies whose
+//	                                X-Forwarded-For is believed, a list
+package goenv
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/httpadapter"
+)
+
+// Settings is what an environment says.
+type Settings struct {
+	Config postern.Config
+	HTTP   httpadapter.Options
+
+	// DatabaseURL is sqlite:PATH, postgres://… or postgresql://…, or "" when
+	// the environment names no database. It may have a password in it.
+	DatabaseURL postern.Secret
+	// Pool bounds the connections to a PostgreSQL database.
+	Pool Pool
+	// Address is where to listen, as net.Listen takes it. Without a host it
+	// is all of the machine's addresses.
+	Address string
+	// ExternalURL is where clients find the service, or "".
+	ExternalURL string
+	// LogLevel defaults to slog.LevelInfo.
+	LogLevel slog.Level
+
+	// NotYet names the variables that are set and belong to features of
+	// GoTrue's that Postern does not have yet, in order.
+	NotYet []string
+	// Unknown has the variables that look like GoTrue's or Postern's and are
+	// neither's, in order.
+	Unknown []Unknown
+}
+
+// Pool bounds the connections to a database. A zero field leaves what the store
+// has by itself.
+type Pool struct {
+	MaxOpen, MaxIdle         int
+	MaxLifetime, MaxIdleTime time.Duration
+}
+
+// Unknown is a variable that nobody knows.
+type Unknown struct {
+	Name string
+	// Nearest is the known name that it may be a misspelling of, or "".
+	Nearest string
+}
+
+// Load reads an environment as os.Environ gives it; of several values of one
+// name the last counts, so that a program can put defaults before it. The error
+// has a sentence for every mistake, joined by errors.Join, and shows no secret.
+func Load(environ []string) (*Settings, error) {
+	r := newReader(environ)
+	s := r.settings()
+	if err := errors.Join(r.mistakes...); err != nil {
+		return nil, err
+	}
+	s.NotYet, s.Unknown = slices.Sorted(slices.Values(r.notYet)), r.unknown()
+	return s, nil
+}
+
+func (r *reader) settings() *Settings {
+	s := &Settings{}
+	for _, section := range []func(*reader, *Settings){
+		server, database, tokens, signInMethods, providers, passwords, sessions, encryption, secondFactors,
+		limits, mails, hooks, messages, ours,
+	} {
+		section(r, s)
+	}
+	return s
+}

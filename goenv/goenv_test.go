@@ -1,0 +1,386 @@
+package goenv_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/goenv"
+	"github.com/postern-auth/postern/httpadapter"
+)
+
+// load reads an environment that has to be in order.
+func load(t *testing.T, environ ...string) *goenv.Settings {
+	t.Helper()
+	s, err := goenv.Load(environ)
+	if err != nil {
+		t.Fatalf("Load(%q): %v", environ, err)
+	}
+	return s
+}
+
+func TestNothingSetMeansGoTruesDefaults(t *testing.T) {
+	t.Parallel()
+	want := &goenv.Settings{
+		Config: postern.Config{
+			Audience:    "authenticated",
+			DefaultRole: "authenticated",
+			AdminRoles:  []string{"service_role", "supabase_admin"},
+			MaxMetadata: 65536,
+			Email:       postern.EmailConfig{MaxFrequency: time.Minute},
+			Phone:       postern.PhoneConfig{MaxFrequency: time.Minute},
+			Password:    postern.PasswordConfig{MinLength: 6, Algorithm: "bcrypt", BcryptCost: 10},
+			JWT:         postern.JWTConfig{TTL: time.Hour},
+			Session:     postern.SessionConfig{ReuseInterval: 10 * time.Second},
+			Encryption:  postern.EncryptionConfig{Keys: map[string]postern.Secret{}},
+		},
+		HTTP:     httpadapter.Options{MaxRequestDuration: 10 * time.Second},
+		Address:  ":8081",
+		LogLevel: slog.LevelInfo,
+	}
+	if got := load(t, "HOME=/root", "LANG=C"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestEmptyCountsAsUnset(t *testing.T) {
+	t.Parallel()
+	var environ []string
+	for _, name := range goenv.KnownNames() {
+		environ = append(environ, name+"=")
+	}
+	if got, want := load(t, environ...), load(t); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// Every case sets variables and says what one setting becomes.
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	const key, otherKey = "M-uHzXIZWr6kZQsU41I_Em7_CqEC599AyvaEtNat7Wg", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+	const secret = "a secret of at least thirty-two bytes"
+	off := time.Duration(-1)
+	type cases []struct {
+		environ string // separated by spaces
+		got     func(*goenv.Settings) any
+		want    any
+	}
+	for section, cases := range map[string]cases{
+		"server": {
+			{"GOTRUE_API_HOST=0.0.0.0 PORT=9999", address, "0.0.0.0:9999"},
+			{"GOTRUE_API_HOST=::1 GOTRUE_API_PORT=0", address, "[::1]:0"},
+			{"PORT=1 GOTRUE_API_PORT=2", address, ":2"},
+			{"PORT=1 PORT=2", address, ":2"},
+			{"PORT=1 PORT=", address, ":1"},
+			{"API_EXTERNAL_URL=https://example.com/auth/v1", func(s *goenv.Settings) any { return s.ExternalURL }, "https://example.com/auth/v1"},
+			{"REQUEST_ID_HEADER=X-Request-Id", requestID, "X-Request-Id"},
+			{"GOTRUE_API_REQUEST_ID_HEADER=Sb-Request-Id", requestID, "Sb-Request-Id"},
+			{"GOTRUE_API_MAX_REQUEST_DURATION=1m30s", func(s *goenv.Settings) any { return s.HTTP.MaxRequestDuration }, 90 * time.Second},
+			{"GOTRUE_CORS_ALLOWED_HEADERS=X-One,X-Two", func(s *goenv.Settings) any { return s.HTTP.AllowedHeaders }, []string{"X-One", "X-Two"}},
+			{"GOTRUE_LOG_LEVEL=debug", logLevel, slog.LevelDebug},
+			{"GOTRUE_LOG_LEVEL=WARNING", logLevel, slog.LevelWarn},
+			{"GOTRUE_LOG_LEVEL=fatal", logLevel, slog.LevelError},
+			{"GOTRUE_LOG_LEVEL=trace", logLevel, slog.LevelDebug - 4},
+			{"GOTRUE_DISABLE_SIGNUP=true", func(s *goenv.Settings) any { return s.Config.DisableSignUp }, true},
+		},
+		"database": {
+			{"DATABASE_URL=sqlite:/var/lib/postern.db", databaseURL, "sqlite:/var/lib/postern.db"},
+			{"DATABASE_URL=postgres://u:p@h/d GOTRUE_DB_DRIVER=postgres DB_NAMESPACE=auth", databaseURL, "postgres://u:p@h/d"},
+			{"DATABASE_URL=sqlite:a GOTRUE_DB_DATABASE_URL=postgresql://h/d", databaseURL, "postgresql://h/d"},
+			{"GOTRUE_DB_DRIVER=postgres", databaseURL, ""},
+		},
+		"tokens": {
+			{"GOTRUE_JWT_AUD=app", func(s *goenv.Settings) any { return s.Config.Audience }, "app"},
+			{"GOTRUE_JWT_DEFAULT_GROUP_NAME=member", func(s *goenv.Settings) any { return s.Config.DefaultRole }, "member"},
+			{"GOTRUE_JWT_ADMIN_ROLES=root,", func(s *goenv.Settings) any { return s.Config.AdminRoles }, []string{"root"}},
+			{"GOTRUE_JWT_EXP=120 GOTRUE_JWT_ISSUER=https://example.com", jwt, postern.JWTConfig{TTL: 2 * time.Minute, Issuer: "https://example.com"}},
+			{"GOTRUE_JWT_EXP=0", jwt, postern.JWTConfig{TTL: time.Hour}},
+			{"GOTRUE_JWT_KEY_ID=k1 GOTRUE_JWT_VALID_METHODS=HS256,ES256", jwt,
+				postern.JWTConfig{TTL: time.Hour, KeyID: "k1", ValidMethods: []string{"HS256", "ES256"}}},
+		},
+		"sign-in methods": {
+			{"GOTRUE_EXTERNAL_EMAIL_ENABLED=false", func(s *goenv.Settings) any { return s.Config.Email.Disabled }, true},
+			{"GOTRUE_EXTERNAL_PHONE_ENABLED=1", func(s *goenv.Settings) any { return s.Config.Phone.Enabled }, true},
+			{"GOTRUE_EXPERIMENTAL_CURSOR_PAGINATION_ENABLED=t", func(s *goenv.Settings) any { return s.HTTP.CursorPagination }, true},
+			{"GOTRUE_EXTERNAL_GOOGLE_ENABLED=true GOTRUE_EXTERNAL_LINKEDIN_OIDC_ENABLED=true GOTRUE_EXTERNAL_APPLE_ENABLED=false",
+				func(s *goenv.Settings) any { return s.Config.Providers }, []string{"google", "linkedin_oidc"}},
+		},
+		"passwords": {
+			{"GOTRUE_PASSWORD_MIN_LENGTH=12", func(s *goenv.Settings) any { return s.Config.Password.MinLength }, 12},
+			{"GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD=true", func(s *goenv.Settings) any { return s.Config.Password.RequireCurrent }, true},
+			{`GOTRUE_PASSWORD_REQUIRED_CHARACTERS=abc:0123:`, requiredCharacters, []string{"abc", "0123"}},
+			{`GOTRUE_PASSWORD_REQUIRED_CHARACTERS=a\:b\::\::\c`, requiredCharacters, []string{"a:b:", ":", `\c`}},
+			{`GOTRUE_PASSWORD_REQUIRED_CHARACTERS=äß::`, requiredCharacters, []string{"äß"}},
+			{`GOTRUE_PASSWORD_REQUIRED_CHARACTERS=:`, requiredCharacters, []string(nil)},
+		},
+		"sessions": {
+			{"GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL=0", session, postern.SessionConfig{ReuseInterval: off}},
+			{"GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL=30 GOTRUE_SECURITY_REFRESH_TOKEN_ALLOW_REUSE=true GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED=false",
+				session, postern.SessionConfig{ReuseInterval: 30 * time.Second, AllowReuse: true, KeepOnReuse: true}},
+			{"GOTRUE_SECURITY_REFRESH_TOKEN_ALGORITHM_VERSION=1 GOTRUE_SECURITY_REFRESH_TOKEN_UPGRADE_PERCENTAGE=5 GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED=true",
+				session, postern.SessionConfig{ReuseInterval: 10 * time.Second}},
+			{"GOTRUE_SESSIONS_TIMEBOX=24h GOTRUE_SESSIONS_INACTIVITY_TIMEOUT=1h GOTRUE_SESSIONS_ALLOW_LOW_AAL=15m GOTRUE_SESSIONS_SINGLE_PER_USER=true GOTRUE_SESSIONS_TAGS=web,mobile",
+				session, postern.SessionConfig{
+					ReuseInterval: 10 * time.Second, Timebox: 24 * time.Hour, InactivityTimeout: time.Hour, AllowLowAAL: 15 * time.Minute,
+					SinglePerUser: true, Tags: []string{"web", "mobile"},
+				}},
+			{"GOTRUE_SESSIONS_TIMEBOX=0", session, postern.SessionConfig{ReuseInterval: 10 * time.Second}},
+		},
+		"encryption": {
+			{"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=k1:" + key + ",k2:" + otherKey, encryption,
+				postern.EncryptionConfig{Keys: map[string]postern.Secret{"k1": key, "k2": otherKey}}},
+			{"GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPT=true GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY_ID=k3 GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY=" + key +
+				" GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=k2:" + otherKey, encryption,
+				postern.EncryptionConfig{Encrypt: true, KeyID: "k3", Keys: map[string]postern.Secret{"k2": otherKey, "k3": key}}},
+		},
+		"mails and messages": {
+			{"GOTRUE_MAILER_AUTOCONFIRM=true GOTRUE_SMTP_MAX_FREQUENCY=1ns", email, postern.EmailConfig{Autoconfirm: true, MaxFrequency: 1}},
+			{"GOTRUE_SMTP_MAX_FREQUENCY=0s", email, postern.EmailConfig{MaxFrequency: off}},
+			{"GOTRUE_SMS_AUTOCONFIRM=true GOTRUE_SMS_MAX_FREQUENCY=5s GOTRUE_SMS_PROVIDER=twilio", phone,
+				postern.PhoneConfig{Autoconfirm: true, MaxFrequency: 5 * time.Second, Provider: "twilio"}},
+			{"GOTRUE_SMS_MAX_FREQUENCY=0", phone, postern.PhoneConfig{MaxFrequency: off}},
+		},
+		"ours": {
+			{"POSTERN_HIDE_ACCOUNTS=true", func(s *goenv.Settings) any { return s.Config.HideAccounts }, true},
+			{"POSTERN_JWT_AUDIENCES=one,two", func(s *goenv.Settings) any { return s.Config.Audiences }, []string{"one", "two"}},
+			{"POSTERN_MAX_METADATA=1000", func(s *goenv.Settings) any { return s.Config.MaxMetadata }, 1000},
+			{"POSTERN_PASSWORD_ALGORITHM=argon2id", func(s *goenv.Settings) any { return s.Config.Password.Algorithm }, "argon2id"},
+			{"POSTERN_BCRYPT_COST=12", func(s *goenv.Settings) any { return s.Config.Password.BcryptCost }, 12},
+			{"POSTERN_REFUSE_UNDATED_TOKENS=true", func(s *goenv.Settings) any { return s.Config.JWT.RefuseUndated }, true},
+			{"POSTERN_TRUSTED_PROXIES=10.0.0.0/8,192.0.2.1,2001:db8::/32", func(s *goenv.Settings) any { return s.HTTP.TrustedProxies }, []netip.Prefix{
+				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/32"),
+			}},
+		},
+	} {
+		t.Run(section, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range cases {
+				if got := c.got(load(t, strings.Fields(c.environ)...)); !reflect.DeepEqual(got, c.want) {
+					t.Errorf("%s:\ngot  %+v\nwant %+v", c.environ, got, c.want)
+				}
+			}
+		})
+	}
+	t.Run("secret", func(t *testing.T) {
+		t.Parallel()
+		if got := load(t, "GOTRUE_JWT_SECRET="+secret).Config.JWT.Secret; got != secret {
+			t.Errorf("got %q, want %q", string(got), secret)
+		}
+	})
+	t.Run("spaces in lists", func(t *testing.T) {
+		t.Parallel()
+		got, want := load(t, "GOTRUE_JWT_ADMIN_ROLES= root , service_role,").Config.AdminRoles, []string{"root", "service_role"}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+func address(s *goenv.Settings) any            { return s.Address }
+func requestID(s *goenv.Settings) any          { return s.HTTP.RequestIDHeader }
+func logLevel(s *goenv.Settings) any           { return s.LogLevel }
+func databaseURL(s *goenv.Settings) any        { return string(s.DatabaseURL) }
+func jwt(s *goenv.Settings) any                { return s.Config.JWT }
+func requiredCharacters(s *goenv.Settings) any { return s.Config.Password.RequiredCharacters }
+func session(s *goenv.Settings) any            { return s.Config.Session }
+func encryption(s *goenv.Settings) any         { return s.Config.Encryption }
+func email(s *goenv.Settings) any              { return s.Config.Email }
+func phone(s *goenv.Settings) any              { return s.Config.Phone }
+
+func TestMistakesAreOneSentenceEach(t *testing.T) {
+	t.Parallel()
+	const es256 = `[{"kty":"EC","crv":"P-256","kid":"k1","key_ops":["sign"],"d":"c2VjcmV0"}]`
+	for _, c := range []struct{ environ, want string }{
+		{"GOTRUE_DISABLE_SIGNUP=yes", `GOTRUE_DISABLE_SIGNUP is "yes"; it must be true or false`},
+		{"GOTRUE_JWT_EXP=1h", `GOTRUE_JWT_EXP is "1h"; it must be a whole number of at least 0`},
+		{"GOTRUE_JWT_EXP=99999999999", `GOTRUE_JWT_EXP is "99999999999"; it must be a whole number of at least 0`},
+		{"PORT=http", `PORT is "http"; it must be a whole number from 0 to 65535`},
+		{"GOTRUE_API_PORT=65536", `GOTRUE_API_PORT is "65536"; it must be a whole number from 0 to 65535`},
+		{"GOTRUE_SESSIONS_TIMEBOX=10", `GOTRUE_SESSIONS_TIMEBOX is "10"; it must be a duration such as 10s or 1h30m`},
+		{"GOTRUE_SESSIONS_TIMEBOX=-1s", `GOTRUE_SESSIONS_TIMEBOX is "-1s"; it must be a duration such as 10s or 1h30m`},
+		{"GOTRUE_API_MAX_REQUEST_DURATION=0", `GOTRUE_API_MAX_REQUEST_DURATION is "0"; it must be a duration such as 10s or 1h30m of at least 1ms`},
+		{"API_EXTERNAL_URL=example.com", `API_EXTERNAL_URL is "example.com"; it must be an absolute http or https URL`},
+		{"API_EXTERNAL_URL=http://[", `API_EXTERNAL_URL is "http://["; it must be an absolute http or https URL`},
+		{"GOTRUE_LOG_LEVEL=loud", `GOTRUE_LOG_LEVEL is "loud"; it must be one of trace, debug, info, warn, error, fatal, panic`},
+		{"DB_NAMESPACE=public", `DB_NAMESPACE is "public"; it must be "auth"`},
+		{"GOTRUE_DB_DRIVER=mysql", `GOTRUE_DB_DRIVER is "mysql"; it must be postgres or sqlite`},
+		{"GOTRUE_DB_DRIVER=postgres DATABASE_URL=sqlite:a.db", `GOTRUE_DB_DRIVER is "postgres", but DATABASE_URL names a database of the kind "sqlite"`},
+		{"DATABASE_URL=mysql://u:hush@h/d", `DATABASE_URL must be sqlite:PATH, postgres://… or postgresql://…; what it is now may be secret and is not shown`},
+		{"DATABASE_URL=sqlite://postern.db", `DATABASE_URL must be sqlite:PATH, postgres://… or postgresql://…; what it is now may be secret and is not shown`},
+		{"GOTRUE_DB_DATABASE_URL=sqlite:", `GOTRUE_DB_DATABASE_URL must be sqlite:PATH, postgres://… or postgresql://…; what it is now may be secret and is not shown`},
+		{"GOTRUE_JWT_SECRET=hush", `GOTRUE_JWT_SECRET: secret has 4 bytes, at least 32 are needed`},
+		{"GOTRUE_JWT_VALID_METHODS=HS256,none", `GOTRUE_JWT_VALID_METHODS is "HS256,none"; it must be a list, separated by commas, of HS256, RS256, RS512, ES256, ES512, EdDSA`},
+		{"GOTRUE_JWT_ADMIN_ROLES=root,authenticated", `GOTRUE_JWT_DEFAULT_GROUP_NAME is "authenticated", which must not be one of GOTRUE_JWT_ADMIN_ROLES: every new user would be an operator`},
+		{"GOTRUE_JWT_KEYS=" + es256, `GOTRUE_JWT_KEYS: key 1 of the list: kid "k1": member "x" is missing`},
+		{"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=hush", `GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS: entry 1 must be an id and a key, as in id:key`},
+		{"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=k1:hush", `GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS: entry 1: a key must be 32 bytes in base64url without padding`},
+		{"GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPT=true", `GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPT needs a key to encrypt with: GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY, and its id in GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY_ID`},
+		{"POSTERN_BCRYPT_COST=3", `POSTERN_BCRYPT_COST is "3"; it must be a whole number from 4 to 16`},
+		{"POSTERN_PASSWORD_ALGORITHM=md5", `POSTERN_PASSWORD_ALGORITHM is "md5"; it must be bcrypt or argon2id`},
+		{"POSTERN_TRUSTED_PROXIES=10.0.0.0/8,proxy", `POSTERN_TRUSTED_PROXIES is "10.0.0.0/8,proxy"; it must be a list of addresses or CIDR prefixes such as 10.0.0.0/8, separated by commas`},
+	} {
+		s, err := goenv.Load(strings.Fields(c.environ))
+		if err == nil {
+			t.Errorf("%s: got %+v, want the mistake %s", c.environ, s, c.want)
+		} else if err.Error() != c.want {
+			t.Errorf("%s:\ngot  %v\nwant %s", c.environ, err, c.want)
+		}
+	}
+}
+
+func TestAllMistakesAreReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := goenv.Load([]string{"GOTRUE_DISABLE_SIGNUP=no way", "PORT=x", "GOTRUE_JWT_SECRET=short", "DB_NAMESPACE=public", "POSTERN_BCRYPT_COST=99"})
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	for _, name := range []string{"GOTRUE_DISABLE_SIGNUP", "PORT", "GOTRUE_JWT_SECRET", "DB_NAMESPACE", "POSTERN_BCRYPT_COST"} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("the error does not name %s: %v", name, err)
+		}
+	}
+	if got := strings.Count(err.Error(), "\n") + 1; got != 5 {
+		t.Errorf("got %d sentences, want 5: %v", got, err)
+	}
+}
+
+func TestSecretsAreNeverShown(t *testing.T) {
+	t.Parallel()
+	const canary = "canary"
+	for _, environ := range []string{
+		"GOTRUE_JWT_SECRET=canary",
+		"GOTRUE_JWT_KEYS=canary",
+		`GOTRUE_JWT_KEYS=[{"kty":"oct","kid":"k","key_ops":["sign"],"k":"canary"},{"kty":"EC","crv":"P-256","d":"canary","x":"canary","y":"canary"}]`,
+		"DATABASE_URL=mysql://canary:canary@canary/canary",
+		"GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY=canary",
+		"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=canary",
+		"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=canary:k1",
+		"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=k1:canary",
+	} {
+		if _, err := goenv.Load([]string{environ}); err == nil {
+			t.Errorf("%s: got no mistake", environ)
+		} else if strings.Contains(err.Error(), canary) {
+			t.Errorf("%s: the mistake shows the secret: %v", environ, err)
+		}
+	}
+}
+
+func TestVariablesOfMissingFeaturesAreReportedOnce(t *testing.T) {
+	t.Parallel()
+	got := load(t, "GOTRUE_SMTP_PASS=hush", "GOTRUE_SITE_URL=http://localhost", "GOTRUE_EXTERNAL_GOOGLE_SECRET=hush", "GOTRUE_SMTP_HOST=",
+		"GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI=http://localhost", "GOTRUE_JWT_EXP=60", "GOTRUE_OPERATOR_TOKEN=hush")
+	want := []string{"GOTRUE_EXTERNAL_GOOGLE_SECRET", "GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI", "GOTRUE_SITE_URL", "GOTRUE_SMTP_PASS"}
+	if !slices.Equal(got.NotYet, want) {
+		t.Errorf("NotYet: got %q, want %q", got.NotYet, want)
+	}
+	if len(got.Unknown) != 0 {
+		t.Errorf("Unknown: got %q, want none", got.Unknown)
+	}
+}
+
+func TestUnknownVariablesGetTheNearestName(t *testing.T) {
+	t.Parallel()
+	for name, nearest := range map[string]string{
+		"GOTRUE_JWT_SECRTE":        "GOTRUE_JWT_SECRET",
+		"GOTRUE_API_EXTERNAL_URL":  "API_EXTERNAL_URL",
+		"GOTRUE_DB_NAMESPACE":      "DB_NAMESPACE",
+		"POSTERN_JWT_SECRET":       "GOTRUE_JWT_SECRET",
+		"GOTRUE_MAILER_AUTOCONFRM": "GOTRUE_MAILER_AUTOCONFIRM",
+		"POSTERN_HIDE_ACCOUNT":     "POSTERN_HIDE_ACCOUNTS",
+		"GOTRUE_ZZZZZZZZZZZZZZZZ":  "",
+		"POSTERN_":                 "",
+	} {
+		got := load(t, name+"=1", "PATH_GOTRUE_X=1").Unknown
+		if want := []goenv.Unknown{{Name: name, Nearest: nearest}}; !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestEveryNameIsReadInOnePlace(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, name := range goenv.KnownNames() {
+		if seen[name] {
+			t.Errorf("%s is read twice", name)
+		}
+		if strings.ContainsAny(name, "{},") {
+			t.Errorf("%s is not a name", name)
+		}
+		seen[name] = true
+	}
+}
+
+// The recordings of the real server were made with these.
+func TestInstancesOfTheRecordingsLoad(t *testing.T) {
+	t.Parallel()
+	all := strings.Fields(`
+		API_EXTERNAL_URL=http://127.0.0.1:9999 GOTRUE_SITE_URL=http://127.0.0.1:3000 GOTRUE_URI_ALLOW_LIST=http://127.0.0.1:3000/**
+		GOTRUE_DB_DRIVER=postgres DATABASE_URL=postgres://u:p@127.0.0.1/auth?search_path=auth DB_NAMESPACE=auth
+		GOTRUE_JWT_SECRET=recorded-secret-of-thirty-two-bytes GOTRUE_JWT_EXP=3600 GOTRUE_JWT_AUD=authenticated
+		GOTRUE_JWT_DEFAULT_GROUP_NAME=authenticated GOTRUE_JWT_ADMIN_ROLES=service_role,supabase_admin GOTRUE_MAILER_OTP_LENGTH=6
+		GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED=true GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL=0
+		GOTRUE_EXTERNAL_GITHUB_ENABLED=true GOTRUE_EXTERNAL_GITHUB_CLIENT_ID=smoke-github-client GOTRUE_EXTERNAL_GITHUB_SECRET=x
+		GOTRUE_EXTERNAL_GITHUB_REDIRECT_URI=http://127.0.0.1:9999/callback GOTRUE_EXTERNAL_GITHUB_URL=http://127.0.0.1:1
+		GOTRUE_SMTP_HOST=127.0.0.1 GOTRUE_SMTP_PORT=25 GOTRUE_SMTP_ADMIN_EMAIL=admin@example.com GOTRUE_RATE_LIMIT_EMAIL_SENT=100000`)
+	for instance, environ := range map[string]string{
+		"auto": `GOTRUE_MAILER_AUTOCONFIRM=true GOTRUE_MAILER_OTP_EXP=3600 GOTRUE_SMTP_MAX_FREQUENCY=1ns GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED=true
+			GOTRUE_PASSWORD_MIN_LENGTH=6 GOTRUE_SECURITY_MANUAL_LINKING_ENABLED=true GOTRUE_EXTERNAL_PHONE_ENABLED=false
+			GOTRUE_JWT_VALID_METHODS=ES256,HS256 GOTRUE_JWT_KEYS=` + signingKey,
+		"confirm": `GOTRUE_MAILER_AUTOCONFIRM=false GOTRUE_MAILER_OTP_EXP=5 GOTRUE_SMTP_MAX_FREQUENCY=60s GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED=false
+			GOTRUE_PASSWORD_REQUIRED_CHARACTERS=abcdefghijklmnopqrstuvwxyz:ABCDEFGHIJKLMNOPQRSTUVWXYZ:0123456789 GOTRUE_PASSWORD_MIN_LENGTH=8`,
+		"phone": `GOTRUE_EXTERNAL_PHONE_ENABLED=true GOTRUE_SMS_AUTOCONFIRM=false GOTRUE_SMS_PROVIDER=twilio GOTRUE_SMS_MAX_FREQUENCY=1ns
+			GOTRUE_SMS_TWILIO_ACCOUNT_SID=x GOTRUE_SMS_TWILIO_AUTH_TOKEN=x GOTRUE_SMS_TWILIO_MESSAGE_SERVICE_SID=x GOTRUE_SMS_OTP_EXP=60
+			GOTRUE_SMS_TEST_OTP=15550100010:123410,15550100011:123411 GOTRUE_RATE_LIMIT_SMS_SENT=100000
+			GOTRUE_MFA_PHONE_ENROLL_ENABLED=true GOTRUE_MFA_PHONE_VERIFY_ENABLED=true GOTRUE_MFA_PHONE_MAX_FREQUENCY=1ns`,
+		"closed":  `GOTRUE_DISABLE_SIGNUP=true GOTRUE_MFA_TOTP_ENROLL_ENABLED=false GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD=true`,
+		"noemail": `GOTRUE_EXTERNAL_EMAIL_ENABLED=false`,
+		"v2":      `GOTRUE_SECURITY_REFRESH_TOKEN_ALGORITHM_VERSION=2 GOTRUE_JWT_KEY_ID=test-key-id`,
+	} {
+		if s := load(t, append(slices.Clone(all), strings.Fields(environ)...)...); len(s.Unknown) != 0 {
+			t.Errorf("%s: unknown variables %q", instance, s.Unknown)
+		}
+	}
+}
+
+// RFC 7517, appendix A.2.
+const signingKey = `[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",` +
+	`"d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE","key_ops":["sign","verify"],"kid":"1"}]`
+
+func TestDeploymentOfTheDataSetLoads(t *testing.T) {
+	t.Parallel()
+	dir := os.Getenv("POSTERN_DATA_DIR")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "data")
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "gotrue", "manifest.json"))
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("the GoTrue data set is missing: %v", err)
+		}
+		t.Skipf("needs the GoTrue data set (set POSTERN_DATA_DIR): %v", err)
+	}
+	var manifest struct {
+		Config struct {
+			Env map[string]string `json:"env"`
+		} `json:"config"`
+	}
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	var environ []string
+	for name, value := range manifest.Config.Env {
+		environ = append(environ, name+"="+value)
+	}
+	if s := load(t, environ...); len(s.Unknown) != 0 || len(s.Config.Providers) != 3 {
+		t.Errorf("got the unknown variables %q and the providers %q, want none and three", s.Unknown, s.Config.Providers)
+	}
+}

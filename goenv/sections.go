@@ -1,0 +1,320 @@
+package goenv
+
+import (
+	"cmp"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/envelope"
+	"github.com/postern-auth/postern/internal/jwk"
+)
+
+// server is contract config.md §1.1.
+func server(r *reader, s *Settings) {
+	host := r.text("GOTRUE_API_HOST", "")
+	port := r.number("GOTRUE_API_PORT PORT", 8081, 0, math.MaxUint16)
+	s.Address = net.JoinHostPort(host, strconv.Itoa(port))
+	s.ExternalURL = read(r, "API_EXTERNAL_URL", "", "an absolute http or https URL", webURL)
+	s.LogLevel = read(r, "GOTRUE_LOG_LEVEL", slog.LevelInfo, "one of trace, debug, info, warn, error, fatal, panic", logLevel)
+	s.HTTP.RequestIDHeader = r.text("GOTRUE_API_REQUEST_ID_HEADER REQUEST_ID_HEADER", "")
+	s.HTTP.MaxRequestDuration = r.duration("GOTRUE_API_MAX_REQUEST_DURATION", 10*time.Second, time.Millisecond)
+	s.HTTP.AllowedHeaders = r.list("GOTRUE_CORS_ALLOWED_HEADERS")
+	s.Config.DisableSignUp = r.flag("GOTRUE_DISABLE_SIGNUP", false)
+	r.later(`
+		GOTRUE_SITE_URL GOTRUE_URI_ALLOW_LIST GOTRUE_INTERNAL_HTTP_TIMEOUT
+		GOTRUE_RELOADING_{NOTIFY_ENABLED,POLLERENABLED,POLLER_INTERVAL,SIGNAL_ENABLED,SIGNAL_NUMBER,GRACE_PERIOD_INTERVAL}
+		GOTRUE_LOG_{FILE,DISABLE_COLORS,QUOTE_EMPTY_FIELDS,TSFORMAT,FIELDS}
+		GOTRUE_PROFILER_{ENABLED,HOST,PORT}
+		GOTRUE_TRACING_{ENABLED,EXPORTER,OTEL_EXPORTER_OTLP_PROTOCOL,HOST,PORT,SERVICE_NAME,TAGS}
+		GOTRUE_METRICS_{ENABLED,EXPORTER,OTEL_EXPORTER_OTLP_PROTOCOL,OTEL_EXPORTER_PROMETHEUS_HOST,OTEL_EXPORTER_PROMETHEUS_PORT}
+		OTEL_EXPORTER_{OTLP_PROTOCOL,PROMETHEUS_HOST,PROMETHEUS_PORT}`)
+	// GoTrue's routes do not use the first two either, and SQL is never logged:
+	// it has what must not be in a log.
+	r.withoutEffect("GOTRUE_API_ENDPOINT GOTRUE_OPERATOR_TOKEN GOTRUE_LOG_SQL")
+}
+
+func webURL(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return "", errUnexpected
+	}
+	return text, nil
+}
+
+// logLevel reads the names of logrus, which GoTrue logs with.
+func logLevel(text string) (slog.Level, error) {
+	switch strings.ToLower(text) {
+	case "trace":
+		return slog.LevelDebug - 4, nil
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn", "warning":
+		return slog.LevelWarn, nil
+	case "error", "fatal", "panic":
+		return slog.LevelError, nil
+	}
+	return 0, errUnexpected
+}
+
+// database is contract config.md §1.2.
+func database(r *reader, s *Settings) {
+	name, address := r.secret("GOTRUE_DB_DATABASE_URL DATABASE_URL")
+	kind := databaseKind(string(address))
+	if address != "" && kind == "" {
+		r.mistake("%s must be sqlite:PATH, postgres://… or postgresql://…; what it is now may be secret and is not shown", name)
+	}
+	s.DatabaseURL = address
+	if driver := r.choice("GOTRUE_DB_DRIVER", kind, kindPostgres, kindSQLite); kind != "" && driver != kind {
+		r.mistake("GOTRUE_DB_DRIVER is %q, but %s names a database of the kind %q", driver, name, kind)
+	}
+	r.choice("DB_NAMESPACE", "auth", "auth")
+	s.Pool.MaxOpen = r.number("GOTRUE_DB_MAX_POOL_SIZE", 0, 0, math.MaxInt32)
+	s.Pool.MaxIdle = r.number("GOTRUE_DB_MAX_IDLE_POOL_SIZE", 0, 0, math.MaxInt32)
+	s.Pool.MaxLifetime = r.duration("GOTRUE_DB_CONN_MAX_LIFETIME", 0, 0)
+	s.Pool.MaxIdleTime = r.duration("GOTRUE_DB_CONN_MAX_IDLE_TIME", 0, 0)
+	r.later(`
+		GOTRUE_DB_{CONN_PERCENTAGE,HEALTH_CHECK_PERIOD}
+		GOTRUE_DB_ADVISOR_{ENABLED,SAMPLING_INTERVAL,OBSERVATION_INTERVAL}
+		GOTRUE_INDEX_WORKER_{ENSURE_USER_SEARCH_INDEXES_EXIST,MAX_USERS_THRESHOLD}
+		GOTRUE_AUDIT_LOG_DISABLE_POSTGRES`)
+	// Migrations are in the program, and what has expired is always cleaned up.
+	r.withoutEffect("GOTRUE_DB_MIGRATIONS_PATH GOTRUE_DB_CLEANUP_ENABLED")
+}
+
+const kindPostgres, kindSQLite = "postgres", "sqlite"
+
+// databaseKind returns "" for an address that names no database.
+func databaseKind(address string) string {
+	path, isSQLite := strings.CutPrefix(address, "sqlite:")
+	switch {
+	case isSQLite && path != "" && !strings.HasPrefix(path, "//"): // whether // starts a host or a path, people disagree
+		return kindSQLite
+	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
+		return kindPostgres
+	}
+	return ""
+}
+
+// tokens is contract config.md §1.3.
+func tokens(r *reader, s *Settings) {
+	c := &s.Config
+	c.Audience = r.text("GOTRUE_JWT_AUD", "authenticated")
+	c.AdminRoles = r.list("GOTRUE_JWT_ADMIN_ROLES", "service_role", "supabase_admin")
+	c.DefaultRole = r.text("GOTRUE_JWT_DEFAULT_GROUP_NAME", "authenticated")
+	if slices.Contains(c.AdminRoles, c.DefaultRole) {
+		r.mistake("GOTRUE_JWT_DEFAULT_GROUP_NAME is %q, which must not be one of GOTRUE_JWT_ADMIN_ROLES: every new user would be an operator", c.DefaultRole)
+	}
+	c.JWT.Issuer = r.text("GOTRUE_JWT_ISSUER", "")
+	c.JWT.TTL = cmp.Or(r.seconds("GOTRUE_JWT_EXP", 3600), time.Hour)
+	c.JWT.ValidMethods = r.choices("GOTRUE_JWT_VALID_METHODS", "HS256", "RS256", "RS512", "ES256", "ES512", "EdDSA")
+	signingKeys(r, &c.JWT)
+	r.withoutEffect("GOTRUE_JWT_ADMIN_GROUP_NAME") // GoTrue does not use it either
+}
+
+// signingKeys checks secret and keys as postern.New does, but names the variables.
+func signingKeys(r *reader, c *postern.JWTConfig) {
+	set := jwk.SetConfig{Algorithms: c.ValidMethods}
+	var secretErr, keysErr error
+	c.KeyID = r.text("GOTRUE_JWT_KEY_ID", "")
+	name, secret := r.secret("GOTRUE_JWT_SECRET")
+	if c.Secret = secret; secret != "" {
+		set.Secret, secretErr = jwk.Secret(c.KeyID, []byte(secret))
+		r.wrong(name, secretErr)
+	}
+	name, keys := r.secret("GOTRUE_JWT_KEYS")
+	if c.Keys = keys; keys != "" {
+		set.Keys, keysErr = jwk.Parse([]byte(keys))
+		r.wrong(name, keysErr)
+	}
+	if secret+keys != "" && secretErr == nil && keysErr == nil {
+		_, err := jwk.NewSet(set)
+		r.wrong("GOTRUE_JWT_VALID_METHODS", err)
+	}
+}
+
+// signInMethods is contract config.md §1.4, and §1.5 which belongs to it.
+func signInMethods(r *reader, s *Settings) {
+	s.Config.Email.Disabled = !r.flag("GOTRUE_EXTERNAL_EMAIL_ENABLED", true)
+	s.Config.Phone.Enabled = r.flag("GOTRUE_EXTERNAL_PHONE_ENABLED", false)
+	s.Config.AnonymousUsers = r.flag("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", false)
+	s.HTTP.CursorPagination = r.flag("GOTRUE_EXPERIMENTAL_CURSOR_PAGINATION_ENABLED", false)
+	r.later(`
+		GOTRUE_EXTERNAL_EMAIL_{MAGIC_LINK_ENABLED,AUTHORIZED_ADDRESSES}
+		GOTRUE_EXTERNAL_WEB3_{SOLANA,ETHEREUM}_{ENABLED,MAXIMUM_VALIDITY_DURATION}
+		GOTRUE_EXTERNAL_{IOS_BUNDLE_ID,REDIRECTURL,ALLOWED_ID_TOKEN_ISSUERS,FLOW_STATE_EXPIRY_DURATION,OIDC_PROVIDER_CACHE_TTL}
+		GOTRUE_CUSTOM_OAUTH_{ENABLED,MAX_PROVIDERS,EXTERNAL_URL}
+		GOTRUE_OAUTH_SERVER_{ENABLED,ALLOW_DYNAMIC_REGISTRATION,AUTHORIZATION_PATH,AUTHORIZATION_TTL,DEFAULT_SCOPE}
+		GOTRUE_EXPERIMENTAL_SCIM_ENABLED
+		GOTRUE_EXPERIMENTAL_{PROVIDERS_WITH_OWN_LINKING_DOMAIN,PROVIDER_LINKING_DOMAINS}
+		GOTRUE_EXPERIMENTAL_CREATE_EMAIL_IDENTITY_ON_PASSWORD_SET_ENABLED`)
+}
+
+// providers is the last row of contract config.md §1.4.
+func providers(r *reader, s *Settings) {
+	const names = `
+		APPLE AZURE BITBUCKET DISCORD FACEBOOK FIGMA FLY GITHUB GITLAB GOOGLE KAKAO KEYCLOAK LINKEDIN LINKEDIN_OIDC
+		NOTION SLACK SLACK_OIDC SNAPCHAT SPOTIFY TWITCH TWITTER VERCEL_MARKETPLACE WORKOS X ZOOM`
+	for _, name := range strings.Fields(names) {
+		if r.flag("GOTRUE_EXTERNAL_"+name+"_ENABLED", false) {
+			s.Config.Providers = append(s.Config.Providers, strings.ToLower(name))
+		}
+		r.later("GOTRUE_EXTERNAL_" + name + "_{CLIENT_ID,SECRET,REDIRECT_URI,URL,API_URL,SKIP_NONCE_CHECK,EMAIL_OPTIONAL}")
+	}
+}
+
+// passwords is the first half of contract config.md §1.6.
+func passwords(r *reader, s *Settings) {
+	c := &s.Config.Password
+	c.MinLength = r.number("GOTRUE_PASSWORD_MIN_LENGTH", 6, 0, math.MaxInt32)
+	c.RequiredCharacters = characterSets(r.text("GOTRUE_PASSWORD_REQUIRED_CHARACTERS", ""))
+	c.RequireCurrent = r.flag("GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD", false)
+	r.later(`
+		GOTRUE_PASSWORD_HIBP_{ENABLED,FAIL_CLOSED,USER_AGENT,BLOOM_ENABLED,BLOOM_ITEMS,BLOOM_FALSE_POSITIVES}
+		GOTRUE_SECURITY_CAPTCHA_{ENABLED,PROVIDER,SECRET,TIMEOUT}
+		GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION
+		GOTRUE_SECURITY_{MANUAL_LINKING_ENABLED,SB_FORWARDED_FOR_ENABLED}`)
+}
+
+// characterSets splits at colons; one after a backslash is a character.
+func characterSets(text string) []string {
+	var sets []string
+	var set strings.Builder
+	for i := 0; i <= len(text); i++ {
+		switch {
+		case strings.HasPrefix(text[i:], `\:`):
+			set.WriteByte(':')
+			i++
+		case i < len(text) && text[i] != ':':
+			set.WriteByte(text[i])
+		case set.Len() > 0:
+			sets = append(sets, set.String())
+			set.Reset()
+		}
+	}
+	return sets
+}
+
+// sessions is the second half of contract config.md §1.6.
+func sessions(r *reader, s *Settings) {
+	c := &s.Config.Session
+	c.Timebox = r.duration("GOTRUE_SESSIONS_TIMEBOX", 0, 0)
+	c.InactivityTimeout = r.duration("GOTRUE_SESSIONS_INACTIVITY_TIMEOUT", 0, 0)
+	c.AllowLowAAL = r.duration("GOTRUE_SESSIONS_ALLOW_LOW_AAL", 0, 0)
+	c.SinglePerUser = r.flag("GOTRUE_SESSIONS_SINGLE_PER_USER", false)
+	c.Tags = r.list("GOTRUE_SESSIONS_TAGS")
+	c.ReuseInterval = offAtZero(r.seconds("GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL", 10))
+	c.AllowReuse = r.flag("GOTRUE_SECURITY_REFRESH_TOKEN_ALLOW_REUSE", false)
+	c.KeepOnReuse = !r.flag("GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED", true)
+	r.withoutEffect("GOTRUE_SECURITY_REFRESH_TOKEN_{ALGORITHM_VERSION,UPGRADE_PERCENTAGE}")
+}
+
+// encryption is what contract config.md §1.6 says of columns encrypted at rest.
+func encryption(r *reader, s *Settings) {
+	c := &s.Config.Encryption
+	c.Encrypt = r.flag("GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPT", false)
+	c.KeyID = r.text("GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY_ID", "")
+	name, current := r.secret("GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY")
+	oldName, keys := r.secrets("GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS", envelopeKey)
+	c.Keys = keys
+	if current != "" {
+		r.wrong(name, envelopeKey(current))
+		if old, ok := keys[c.KeyID]; ok && old != current {
+			r.mistake("%s has another key than %s under the id that GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY_ID names", oldName, name)
+		}
+		keys[c.KeyID] = current
+	}
+	if _, ok := keys[c.KeyID]; c.Encrypt && (c.KeyID == "" || !ok) {
+		r.mistake("GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPT needs a key to encrypt with: %s, and its id in GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY_ID", name)
+	}
+}
+
+func envelopeKey(key postern.Secret) error {
+	bytes, err := base64.RawURLEncoding.DecodeString(string(key))
+	if err != nil || len(bytes) != envelope.KeySize {
+		return fmt.Errorf("a key must be %d bytes in base64url without padding", envelope.KeySize)
+	}
+	return nil
+}
+
+// secondFactors is contract config.md §1.7.
+func secondFactors(r *reader, _ *Settings) {
+	r.later(`
+		GOTRUE_MFA_{CHALLENGE_EXPIRY_DURATION,FACTOR_EXPIRY_DURATION,RATE_LIMIT_CHALLENGE_AND_VERIFY}
+		GOTRUE_MFA_{MAX_ENROLLED_FACTORS,MAX_VERIFIED_FACTORS}
+		GOTRUE_MFA_{TOTP,PHONE,WEB_AUTHN}_{ENROLL,VERIFY}_ENABLED
+		GOTRUE_MFA_PHONE_{OTP_LENGTH,MAX_FREQUENCY,TEMPLATE}
+		GOTRUE_WEBAUTHN_{RP_ID,RP_DISPLAY_NAME,RP_ORIGINS,CHALLENGE_EXPIRY_DURATION} RP_ID
+		GOTRUE_PASSKEY_{ENABLED,MAX_PASSKEYS_PER_USER}
+		GOTRUE_SAML_{ENABLED,PRIVATE_KEY,PRIVATE_KEY_NEXT,ALLOW_ENCRYPTED_ASSERTIONS,RELAY_STATE_VALIDITY_PERIOD}
+		GOTRUE_SAML_{EXTERNAL_URL,RATE_LIMIT_ASSERTION}`)
+}
+
+// limits is contract config.md §1.8.
+func limits(r *reader, _ *Settings) {
+	r.later(`GOTRUE_RATE_LIMIT_{HEADER,EMAIL_SENT,SMS_SENT,VERIFY,TOKEN_REFRESH,SSO,ANONYMOUS_USERS,OTP,WEB3,PASSKEY,O_AUTH_DYNAMIC_CLIENT_REGISTER}`)
+}
+
+// mails is contract config.md §2.1.
+func mails(r *reader, s *Settings) {
+	c := &s.Config.Email
+	c.Autoconfirm = r.flag("GOTRUE_MAILER_AUTOCONFIRM", false)
+	c.MaxFrequency = offAtZero(r.duration("GOTRUE_SMTP_MAX_FREQUENCY", time.Minute, 0))
+	const kinds = "{INVITE,CONFIRMATION,RECOVERY,EMAIL_CHANGE,MAGIC_LINK,REAUTHENTICATION}"
+	const occasions = "{PASSWORD_CHANGED,EMAIL_CHANGED,PHONE_CHANGED,IDENTITY_LINKED,IDENTITY_UNLINKED,MFA_FACTOR_ENROLLED,MFA_FACTOR_UNENROLLED}"
+	r.later(`
+		GOTRUE_SMTP_{HOST,PORT,USER,PASS,ADMIN_EMAIL,SENDER_NAME,HEADERS,LOGGING_ENABLED}
+		GOTRUE_MAILER_{ALLOW_UNVERIFIED_EMAIL_SIGN_INS,SECURE_EMAIL_CHANGE_ENABLED,OTP_EXP,OTP_LENGTH,EXTERNAL_HOSTS}
+		GOTRUE_MAILER_{URLPATHS,SUBJECTS,TEMPLATES}_` + kinds + `
+		GOTRUE_MAILER_{URLPATHS,SUBJECTS,TEMPLATES}_` + occasions + `_NOTIFICATION
+		GOTRUE_MAILER_NOTIFICATIONS_` + occasions + `_ENABLED
+		GOTRUE_MAILER_EMAIL_{BACKGROUND_SENDING,VALIDATION_EXTENDED,VALIDATION_SERVICE_URL,VALIDATION_SERVICE_HEADERS,VALIDATION_BLOCKED_MX}
+		GOTRUE_MAILER_TEMPLATE_{MAX_SIZE,MAX_AGE,RETRY_INTERVAL,RELOADING_ENABLED,RELOADING_MAX_IDLE}`)
+}
+
+// hooks is contract config.md §3.1.
+func hooks(r *reader, _ *Settings) {
+	r.later(`
+		GOTRUE_HOOK_{BEFORE_USER_CREATED,AFTER_USER_CREATED,SEND_EMAIL,SEND_SMS,CUSTOM_ACCESS_TOKEN}_{ENABLED,URI,SECRETS}
+		GOTRUE_HOOK_{MFA,PASSWORD}_VERIFICATION_ATTEMPT_{ENABLED,URI,SECRETS}`)
+}
+
+// messages is contract config.md §4.
+func messages(r *reader, s *Settings) {
+	c := &s.Config.Phone
+	c.Autoconfirm = r.flag("GOTRUE_SMS_AUTOCONFIRM", false)
+	c.MaxFrequency = offAtZero(r.duration("GOTRUE_SMS_MAX_FREQUENCY", time.Minute, 0))
+	c.Provider = r.text("GOTRUE_SMS_PROVIDER", "")
+	r.later(`
+		GOTRUE_SMS_{OTP_EXP,OTP_LENGTH,TEMPLATE,TEST_OTP,TEST_OTP_VALID_UNTIL}
+		GOTRUE_SMS_TWILIO_{ACCOUNT_SID,AUTH_TOKEN,MESSAGE_SERVICE_SID,CONTENT_SID}
+		GOTRUE_SMS_TWILIO_VERIFY_{ACCOUNT_SID,AUTH_TOKEN,MESSAGE_SERVICE_SID}
+		GOTRUE_SMS_MESSAGEBIRD_{ACCESS_KEY,ORIGINATOR}
+		GOTRUE_SMS_TEXTLOCAL_{API_KEY,SENDER}
+		GOTRUE_SMS_VONAGE_{API_KEY,API_SECRET,FROM}`)
+}
+
+// ours are the settings that GoTrue does not have.
+func ours(r *reader, s *Settings) {
+	c := &s.Config
+	c.HideAccounts = r.flag("POSTERN_HIDE_ACCOUNTS", false)
+	c.Audiences = r.list("POSTERN_JWT_AUDIENCES")
+	c.MaxMetadata = r.number("POSTERN_MAX_METADATA", 64<<10, 1, math.MaxInt32)
+	c.Password.Algorithm = r.choice("POSTERN_PASSWORD_ALGORITHM", "bcrypt", "bcrypt", "argon2id")
+	c.Password.BcryptCost = r.number("POSTERN_BCRYPT_COST", 10, 4, 16)
+	c.JWT.RefuseUndated = r.flag("POSTERN_REFUSE_UNDATED_TOKENS", false)
+	s.HTTP.TrustedProxies = r.prefixes("POSTERN_TRUSTED_PROXIES")
+}

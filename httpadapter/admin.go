@@ -1,0 +1,239 @@
+package httpadapter
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/postern-auth/postern"
+)
+
+// adminUserBody is what an operator says of a user.
+type adminUserBody struct {
+	ID           string         `json:"id"`
+	Aud          string         `json:"aud"`
+	Role         string         `json:"role"`
+	Email        string         `json:"email"`
+	Phone        string         `json:"phone"`
+	Password     *string        `json:"password"`
+	PasswordHash string         `json:"password_hash"`
+	EmailConfirm bool           `json:"email_confirm"`
+	PhoneConfirm bool           `json:"phone_confirm"`
+	UserMetadata map[string]any `json:"user_metadata"`
+	AppMetadata  map[string]any `json:"app_metadata"`
+	BanDuration  string         `json:"ban_duration"`
+}
+
+func decodeAdminUser(r *http.Request) (adminUserBody, error) {
+	type AdminUserParams adminUserBody
+	var p AdminUserParams
+	err := decode(r, &p)
+	return adminUserBody(p), err
+}
+
+// adminCreateUser serves POST /admin/users.
+func (s *server) adminCreateUser(w http.ResponseWriter, r *http.Request) error {
+	p, err := decodeAdminUser(r)
+	if err != nil {
+		return err
+	}
+	id, err := chosenID(p.ID)
+	if err != nil {
+		return err
+	}
+	user, err := s.auth.AdminCreateUser(r.Context(), postern.AdminCreateUserParams{
+		ID: id, Email: p.Email, Phone: p.Phone, Password: p.Password, PasswordHash: p.PasswordHash,
+		EmailConfirm: p.EmailConfirm, PhoneConfirm: p.PhoneConfirm,
+		UserMetadata: p.UserMetadata, AppMetadata: p.AppMetadata,
+		Role: p.Role, Audience: cmp.Or(p.Aud, audienceOf(r)), BanDuration: p.BanDuration,
+	})
+	if err != nil {
+		return err
+	}
+	return respond(w, http.StatusOK, user)
+}
+
+// chosenID is the id that an operator wants a user to have, uuid.Nil for any.
+func chosenID(s string) (uuid.UUID, error) {
+	if s == "" {
+		return uuid.Nil, nil
+	}
+	id, ok := parseUUID(s)
+	switch {
+	case !ok:
+		return uuid.Nil, invalid("ID must conform to the uuid v4 format")
+	case id == uuid.Nil:
+		return uuid.Nil, invalid("ID cannot be a nil uuid")
+	}
+	return id, nil
+}
+
+// adminUser serves GET /admin/users/{user_id}.
+func (s *server) adminUser(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathUserID(r)
+	if err != nil {
+		return err
+	}
+	user, err := s.auth.AdminUser(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(w, http.StatusOK, user)
+}
+
+// adminUpdateUser serves PUT /admin/users/{user_id}.
+func (s *server) adminUpdateUser(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathUserID(r)
+	if err != nil {
+		return err
+	}
+	p, err := decodeAdminUser(r)
+	if err != nil {
+		return err
+	}
+	user, err := s.auth.AdminUpdateUser(r.Context(), id, postern.AdminUpdateUserParams{
+		Email: p.Email, Phone: p.Phone, Password: p.Password,
+		EmailConfirm: p.EmailConfirm, PhoneConfirm: p.PhoneConfirm,
+		UserMetadata: p.UserMetadata, AppMetadata: p.AppMetadata,
+		Role: p.Role, BanDuration: p.BanDuration,
+	})
+	if err != nil {
+		return err
+	}
+	return respond(w, http.StatusOK, user)
+}
+
+type adminUserDeleteParams struct {
+	ShouldSoftDelete bool `json:"should_soft_delete"`
+}
+
+// adminDeleteUser serves DELETE /admin/users/{user_id}, with or without a body.
+func (s *server) adminDeleteUser(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathUserID(r)
+	if err != nil {
+		return err
+	}
+	var p adminUserDeleteParams
+	if err := decodeOptional(r, &p); err != nil {
+		return err
+	}
+	if err := s.auth.AdminDeleteUser(r.Context(), id, p.ShouldSoftDelete); err != nil {
+		return err
+	}
+	return respond(w, http.StatusOK, struct{}{})
+}
+
+func pathUserID(r *http.Request) (uuid.UUID, error) {
+	id, ok := parseUUID(r.PathValue("user_id"))
+	if !ok {
+		return uuid.Nil, &postern.Error{
+			Kind: postern.KindNotFound, Code: postern.ErrValidationFailed, Message: "user_id must be an UUID",
+		}
+	}
+	return id, nil
+}
+
+// adminListUsers serves GET /admin/users, by page number or by cursor.
+func (s *server) adminListUsers(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	byCursor := s.cursorPagination && q.Get("page") == "" && q.Get("per_page") == ""
+	p, err := listParams(q, byCursor)
+	if err != nil {
+		return err
+	}
+	p.Audience = audienceOf(r)
+	list, err := s.auth.AdminListUsers(r.Context(), p)
+	if err != nil {
+		return err
+	}
+	setListHeaders(w.Header(), r.URL.Path, q, list)
+	return respond(w, http.StatusOK, list)
+}
+
+func listParams(q url.Values, byCursor bool) (p postern.AdminListUsersParams, err error) {
+	p.Filter = q.Get("filter")
+	if byCursor {
+		p.ByCursor, p.Cursor = true, q.Get("cursor")
+		if p.PerPage, err = limitParam(q.Get("limit")); err != nil {
+			return p, err
+		}
+	} else {
+		if p.Page, err = numberParam(q.Get("page")); err != nil {
+			return p, err
+		}
+		if p.PerPage, err = numberParam(q.Get("per_page")); err != nil {
+			return p, err
+		}
+	}
+	p.Ascending, err = ascending(q["sort"])
+	return p, err
+}
+
+// numberParam reads a parameter of pagination, 0 for none. No list is so long
+// that what lies beyond MaxInt32 made a difference, and no sum overflows below.
+func numberParam(s string) (int, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0, invalid("Bad Pagination Parameters: %v", err)
+	}
+	return int(min(n, math.MaxInt32)), nil
+}
+
+func limitParam(s string) (int, error) {
+	n, err := numberParam(s)
+	if err == nil && s != "" && n == 0 {
+		err = invalid("Bad Pagination Parameters: limit must be greater than 0")
+	}
+	return n, err
+}
+
+// ascending reads the sort parameters: a field and, after a space, a direction.
+// There is one field to sort by, so what the first says stands.
+func ascending(sort []string) (bool, error) {
+	first := false
+	for i, s := range sort {
+		field, direction, directed := strings.Cut(s, " ")
+		if field != "created_at" {
+			return false, invalid("Bad Sort Parameters: bad field for sort '%s'", field)
+		}
+		up := strings.EqualFold(direction, "asc")
+		if directed && !up && !strings.EqualFold(direction, "desc") {
+			return false, invalid("Bad Sort Parameters: bad direction for sort '%s', only 'asc' and 'desc' allowed", direction)
+		}
+		if i == 0 {
+			first = up
+		}
+	}
+	return first, nil
+}
+
+// setListHeaders says where the other pages of a list are (RFC 8288).
+func setListHeaders(h http.Header, path string, q url.Values, list *postern.UserList) {
+	link := func(name, value, relation string) string {
+		q.Set(name, value)
+		return fmt.Sprintf(`<%s?%s>; rel="%s"`, (&url.URL{Path: path}).EscapedPath(), q.Encode(), relation)
+	}
+	if p := list.Pagination; p != nil {
+		if p.HasMore {
+			h.Set("Link", link("cursor", p.NextCursor, "next"))
+		}
+		return
+	}
+	pages := (list.Total + list.PerPage - 1) / list.PerPage
+	var links []string
+	if list.Page < pages {
+		links = append(links, link("page", strconv.Itoa(list.Page+1), "next"))
+	}
+	links = append(links, link("page", strconv.Itoa(pages), "last"))
+	h.Set("Link", strings.Join(links, ", "))
+	h.Set("X-Total-Count", strconv.Itoa(list.Total))
+}

@@ -1,0 +1,143 @@
+// Package httpadapter serves GoTrue's HTTP API over a *postern.Auth, and
+// protects an application's own routes with the tokens that it issues.
+//
+//	mux.Handle("/auth/v1/", http.StripPrefix("/auth/v1", httpadapter.New(a, httpadapter.Options{})))
+//	mux.Handle("/notes", httpadapter.RequireUser(a)(notes)) // postern.UserFromContext(r.Context())
+//
+// What requests and answers look like is the wire contract of GoTrue 2.196, in
+// which a client of it finds everything in its place. Where the contract leaves
+// a choice, errors in a request are answered with a 4xx, never a 5xx, and no
+// answer lets browsers send cookies along.
+package httpadapter
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/postern-auth/postern"
+)
+
+// Options say how requests are received. The zero value is safe on a server
+// that faces its clients directly.
+type Options struct {
+	// TrustedProxies are the networks of the proxies in front of the server.
+	// Whoever sends a request through one of them is the client: the right-most
+	// address in X-Forwarded-For that is no trusted proxy's. Defaults to none;
+	// then the client is whoever has connected.
+	TrustedProxies []netip.Prefix
+
+	// AllowedHeaders are request headers that scripts on other origins may
+	// set, besides those that Supabase's clients need.
+	AllowedHeaders []string
+
+	// MaxRequestDuration is how long a request may take before it is answered
+	// with 504 request_timeout. A body that has not arrived by then is not
+	// waited for, if the server has no ReadTimeout of its own. Defaults to 10
+	// seconds; negative turns it off.
+	MaxRequestDuration time.Duration
+
+	// RequestIDHeader names the header in which a proxy gives each request its
+	// id, which internal errors then show. Defaults to none; ids are made up.
+	RequestIDHeader string
+
+	// CursorPagination lists users by cursor when a request for them names
+	// neither a page nor a page's size.
+	CursorPagination bool
+
+	// Logger hears of the failures whose cause no client is told. Nothing of a
+	// request but its method and path is logged. Defaults to the Auth's.
+	Logger *slog.Logger
+}
+
+// New returns the handler of the API, for the root of a URL: mounted elsewhere
+// it needs http.StripPrefix. It is safe for concurrent use.
+func New(a *postern.Auth, o Options) http.Handler {
+	s := &server{auth: a, cursorPagination: o.CursorPagination}
+	h := limitBody(s.routes())
+	h = limitTime(h, cmp.Or(o.MaxRequestDuration, 10*time.Second))
+	h = noteClient(h, o.TrustedProxies)
+	h = shareAcrossOrigins(h, o.AllowedHeaders)
+	h = recoverPanics(h)
+	return trace(h, cmp.Or(o.Logger, a.Logger()), o.RequestIDHeader)
+}
+
+type server struct {
+	auth             *postern.Auth
+	cursorPagination bool
+}
+
+// routes is the table of what is served where. A path that is written with a
+// slash at its end is served without it too.
+func (s *server) routes() http.Handler {
+	return newTree(map[string]middleware{
+		"/admin": RequireAdmin(s.auth),
+		"/user":  RequireUser(s.auth),
+	}, []route{
+		{"GET", "/health", s.health},
+		{"GET", "/settings", s.settings},
+		{"GET", "/.well-known/jwks.json", s.jwks},
+
+		{"POST", "/signup/", s.signUp},
+		{"POST", "/token", s.token},
+		{"POST", "/logout", s.asUser(s.signOut)},
+
+		{"GET", "/user/", s.user},
+		{"PUT", "/user/", s.updateUser},
+
+		{"GET", "/admin/users/", s.adminListUsers},
+		{"POST", "/admin/users/", s.adminCreateUser},
+		{"GET", "/admin/users/{user_id}/", s.adminUser},
+		{"PUT", "/admin/users/{user_id}/", s.adminUpdateUser},
+		{"DELETE", "/admin/users/{user_id}/", s.adminDeleteUser},
+
+		// The same under the name that GoTrue's documentation has for it.
+		{"GET", "/admin/user/{user_id}/", s.adminUser},
+		{"PUT", "/admin/user/{user_id}/", s.adminUpdateUser},
+		{"DELETE", "/admin/user/{user_id}/", s.adminDeleteUser},
+	})
+}
+
+// endpoint serves one route: it decodes the request, calls one method of Auth
+// and encodes the result. The error that it returns is the answer.
+type endpoint func(w http.ResponseWriter, r *http.Request) error
+
+// ServeHTTP makes an endpoint a handler.
+func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := e(w, r); err != nil {
+		fail(w, r, err)
+	}
+}
+
+// asUser lets only signed-in users reach a single route. Unlike that of a
+// group, its guard does not come before the question of the method.
+func (s *server) asUser(e endpoint) endpoint {
+	guarded := RequireUser(s.auth)(e)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		guarded.ServeHTTP(w, r)
+		return nil
+	}
+}
+
+func (s *server) health(w http.ResponseWriter, _ *http.Request) error {
+	return respond(w, http.StatusOK, s.auth.Health())
+}
+
+func (s *server) settings(w http.ResponseWriter, _ *http.Request) error {
+	return respond(w, http.StatusOK, s.auth.Settings())
+}
+
+func (s *server) jwks(w http.ResponseWriter, r *http.Request) error {
+	keys, err := s.auth.JWKS(r.Context())
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "public, max-age=600")
+	return respond(w, http.StatusOK, keys)
+}
+
+// audienceOf is the audience that a request names for the accounts that it is
+// about, "" for none. Whether the name counts is Auth's to decide.
+func audienceOf(r *http.Request) string { return r.Header.Get("X-JWT-AUD") }

@@ -1,0 +1,137 @@
+package httpadapter_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+const (
+	noBearer = `{"code":401,"error_code":"no_authorization","msg":"This endpoint requires a valid Bearer token"}`
+	notFound = "404 page not found\n"
+)
+
+// TestRoutingWithoutToken pins contract endpoints.md §0.1.
+func TestRoutingWithoutToken(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, nobody, settings{})
+	for _, c := range []struct {
+		line   string
+		status int
+		body   string
+		allow  string
+	}{
+		{"GET /", 404, notFound, ""},
+		{"GET //", 404, notFound, ""},
+		{"GET /nope", 404, notFound, ""},
+		{"POST /nope", 404, notFound, ""},
+		{"GET /auth/v1/user", 404, notFound, ""},
+		{"GET /userx", 404, notFound, ""},
+		{"GET //user", 404, notFound, ""},
+		{"GET /x/../user", 404, notFound, ""},
+		{"OPTIONS /nope", 404, notFound, ""},
+
+		// A slash at the end belongs to groups only.
+		{"GET /health/", 404, notFound, ""},
+		{"GET /settings/", 404, notFound, ""},
+		{"GET /token/", 404, notFound, ""},
+		{"POST /logout/", 404, notFound, ""},
+		{"GET /.well-known/jwks.json/", 404, notFound, ""},
+		{"GET /.well-known", 404, notFound, ""},
+		{"GET /signup/x", 404, notFound, ""},
+		{"GET /signup//", 404, notFound, ""},
+
+		{"HEAD /health", 405, "", "GET"},
+		{"POST /health", 405, "", "GET"},
+		{"POST /settings", 405, "", "GET"},
+		{"POST /.well-known/jwks.json", 405, "", "GET"},
+		{"GET /signup", 405, "", "POST"},
+		{"PUT /signup/", 405, "", "POST"},
+		{"OPTIONS /signup", 405, "", "POST"},
+		{"GET /token", 405, "", "POST"},
+		{"GET /logout", 405, "", "POST"},
+
+		// The guard of a group comes first.
+		{"GET /user", 401, noBearer, ""},
+		{"HEAD /user", 401, noBearer, ""},
+		{"DELETE /user", 401, noBearer, ""},
+		{"PATCH /user/", 401, noBearer, ""},
+		{"OPTIONS /user", 401, noBearer, ""},
+		{"GET /user/nope", 401, noBearer, ""},
+		{"GET /user/nope/nope", 401, noBearer, ""},
+		{"GET /admin", 401, noBearer, ""},
+		{"GET /admin/nothing", 401, noBearer, ""},
+		{"PATCH /admin/users", 401, noBearer, ""},
+		{"GET /admin/users/x/y/z", 401, noBearer, ""},
+		{"OPTIONS /admin/users", 401, noBearer, ""},
+		{"POST /logout", 401, noBearer, ""},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			t.Parallel()
+			got := a.expect(t, request{line: c.line}, c.status, c.body)
+			if h := got.header.Get("Allow"); h != c.allow {
+				t.Errorf("Allow = %q, want %q", h, c.allow)
+			}
+			if h := got.header.Get("Content-Type"); c.status == 404 && h != "text/plain; charset=utf-8" {
+				t.Errorf("Content-Type = %q, want plain text", h)
+			}
+			if h := got.header.Get("Vary"); h != "Origin" {
+				t.Errorf("Vary = %q, want Origin", h)
+			}
+		})
+	}
+}
+
+func TestRoutingAsOperator(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, nobody, settings{})
+	for _, c := range []struct {
+		line   string
+		status int
+		body   string
+		allow  string
+	}{
+		{"GET /admin", 404, notFound, ""},
+		{"GET /admin/", 404, notFound, ""},
+		{"GET /admin/nothing", 404, notFound, ""},
+		{"GET /admin/user", 404, notFound, ""},
+		{"GET /admin/user/", 404, notFound, ""},
+		{"GET /admin/users//", 404, notFound, ""},
+		{"GET /admin/users/" + someID + "/x", 404, notFound, ""},
+		{"PATCH /admin/users", 405, "", "GET, POST"},
+		{"HEAD /admin/users/", 405, "", "GET, POST"},
+		{"POST /admin/users/" + someID, 405, "", "DELETE, GET, PUT"},
+		{"POST /admin/user/" + someID + "/", 405, "", "DELETE, GET, PUT"},
+		{"GET /admin/users/" + someID, 404, older("404", "user_not_found", "User not found"), ""},
+		{"GET /admin/users/" + someID + "/", 404, older("404", "user_not_found", "User not found"), ""},
+		{"GET /admin/user/" + someID, 404, older("404", "user_not_found", "User not found"), ""},
+		{"GET /admin/users/not-a-uuid", 404, older("404", "validation_failed", "user_id must be an UUID"), ""},
+		{"GET /admin/users/%00", 404, older("404", "validation_failed", "user_id must be an UUID"), ""},
+		{"PUT /admin/user/{" + someID + "}", 404, older("404", "validation_failed", "user_id must be an UUID"), ""},
+		{"DELETE /admin/users/x", 404, older("404", "validation_failed", "user_id must be an UUID"), ""},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			t.Parallel()
+			got := a.expect(t, request{line: c.line, token: operator(t)}, c.status, c.body)
+			if h := got.header.Get("Allow"); h != c.allow {
+				t.Errorf("Allow = %q, want %q", h, c.allow)
+			}
+		})
+	}
+}
+
+func TestMountedUnderPrefix(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.Handle("/auth/v1/", http.StripPrefix("/auth/v1", newAPI(t, nobody, settings{}).handler))
+	for path, status := range map[string]int{
+		"/auth/v1/health": 200, "/auth/v1/": 404, "/auth/v1/user": 401, "/health": 404,
+	} {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest("GET", path, strings.NewReader("")))
+		if w.Code != status {
+			t.Errorf("GET %s = %d, want %d", path, w.Code, status)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package httpadapter
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/postern-auth/postern"
+)
+
+// token serves POST /token, whose grant_type is in the query or in a form.
+func (s *server) token(w http.ResponseWriter, r *http.Request) error {
+	switch r.FormValue("grant_type") {
+	case "password":
+		return s.passwordGrant(w, r)
+	case "refresh_token":
+		return s.refreshTokenGrant(w, r)
+	}
+	return &postern.Error{
+		Kind: postern.KindInvalid, Code: postern.ErrInvalidCredentials, Message: "unsupported_grant_type",
+	}
+}
+
+func (s *server) passwordGrant(w http.ResponseWriter, r *http.Request) error {
+	type PasswordGrantParams struct {
+		Email    string `json:"email"`
+		Phone    string `json:"phone"`
+		Password string `json:"password"`
+	}
+	var p PasswordGrantParams
+	if err := decode(r, &p); err != nil {
+		return err
+	}
+	session, err := s.auth.SignInWithPassword(r.Context(), postern.SignInWithPasswordParams{
+		Email: p.Email, Phone: p.Phone, Password: p.Password, Audience: audienceOf(r),
+	})
+	if err != nil {
+		return err
+	}
+	return respondSession(w, &session.Session, session)
+}
+
+func (s *server) refreshTokenGrant(w http.ResponseWriter, r *http.Request) error {
+	type RefreshTokenGrantParams struct {
+		RefreshToken string `json:"refresh_token"`
+	}
+	var p RefreshTokenGrantParams
+	if err := decode(r, &p); err != nil {
+		return err
+	}
+	session, err := s.auth.RefreshToken(r.Context(), p.RefreshToken)
+	if err != nil {
+		setRefusalHeaders(w.Header(), err)
+		return err
+	}
+	setRefreshHeaders(w.Header(), session.Refresh)
+	return respondSession(w, session, session)
+}
+
+// setRefusalHeaders says whose refresh was refused, and whose session a reused
+// refresh token has ended.
+func setRefusalHeaders(h http.Header, err error) {
+	var banned *postern.BannedUserError
+	if errors.As(err, &banned) {
+		h.Set("Sb-Auth-User-Id", banned.User.ID.String())
+	}
+	var reused *postern.ReusedTokenError
+	if errors.As(err, &reused) {
+		h.Set("Sb-Auth-User-Id", reused.User.ID.String())
+		h.Set("Sb-Auth-Session-Id", reused.Session.ID.String())
+		h.Set("Sb-Auth-Refresh-Token-Rotated", "true")
+	}
+}
+
+// setRefreshHeaders says how a refresh token came about. GoTrue says nothing of
+// why a legacy token was good a second time.
+func setRefreshHeaders(h http.Header, info postern.RefreshInfo) {
+	if info.Rotated {
+		h.Set("Sb-Auth-Refresh-Token-Reuse", "false")
+	}
+	if len(info.ReuseCauses) > 0 && !isLegacy(info) {
+		h.Set("Sb-Auth-Refresh-Token-Reuse-Cause", strings.Join(info.ReuseCauses, ","))
+	}
+}
+
+func isLegacy(info postern.RefreshInfo) bool { return info.Counter < 0 }
+
+// respondSession writes an answer that carries a session (contract:
+// endpoints.md §0.6).
+func respondSession(w http.ResponseWriter, s *postern.Session, body any) error {
+	const legacyPrefix = 5 // of a refresh token, in bytes
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Sb-Auth-User-Id", s.User.ID.String())
+	h.Set("Sb-Auth-Session-Id", s.ID.String())
+	if isLegacy(s.Refresh) {
+		h.Set("Sb-Auth-Refresh-Token-Prefix", s.RefreshToken[:min(len(s.RefreshToken), legacyPrefix)])
+	} else {
+		h.Set("Sb-Auth-Refresh-Token-Counter", strconv.FormatInt(s.Refresh.Counter, 10))
+	}
+	return respond(w, http.StatusOK, body)
+}
+
+// signOut serves POST /logout.
+func (s *server) signOut(w http.ResponseWriter, r *http.Request) error {
+	scope := postern.SignOutScope(r.URL.Query().Get("scope"))
+	if err := s.auth.SignOut(r.Context(), postern.CallerFromContext(r.Context()), scope); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
