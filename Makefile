@@ -12,13 +12,13 @@ lint:
 	.ci/run format vet tidy staticcheck
 
 fuzz:
-	FUZZTIME=1m .ci/run fuzz
+	FUZZTIME=30s .ci/run fuzz
 
 e2e:
 	.ci/run e2e
 
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	go run ./test/bench
 
 standalone:
 	go run ./examples/standalone

@@ -135,7 +135,8 @@ func (c conn) oneRow(doing string, result sql.Result, err error) error {
 	return c.fault(doing, err)
 }
 
-// table names a table: the one place that knows how the databases' differ.
+// table names a table as the database does; sqliteText does so for the hot
+// statements.
 func (d *database) table(name string) bun.Ident {
 	if d.sqlite {
 		return bun.Ident("auth_" + name)

@@ -435,6 +435,24 @@ func TestRowsFullOfNullsAreRead(t *testing.T) {
 	})
 }
 
+// What others stored need not pass the checks on what is written here.
+func TestOddMetadataIsNoObstacleToOtherChanges(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, st *store.Store) {
+		deep := strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)
+		id := bare(t, st, map[string]any{"raw_user_meta_data": deep})
+		_, err := st.UpdateUser(t.Context(), id, later(1), func(u *postern.UserRecord) error { u.Role = "changed"; return nil })
+		ok(t, err)
+		_, err = st.UpdateUser(t.Context(), id, later(2), func(u *postern.UserRecord) error {
+			u.AppMetadata = u.UserMetadata
+			return nil
+		})
+		if !errors.Is(err, postern.ErrUnstorable) {
+			t.Errorf("the same in another column: got error %v, want ErrUnstorable", err)
+		}
+	})
+}
+
 func TestRowsThatGoTrueDoesNotSeeAreNotFoundByAddress(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, st *store.Store) {
