@@ -29,6 +29,12 @@ func (c *commits) AfterQuery(_ context.Context, event *bun.QueryEvent) {
 	}
 }
 
+// counting returns a store in the same database, whose commits are counted.
+func counting(st *store.Store) (*store.Store, *commits) {
+	var c commits
+	return store.New(st.DB().WithQueryHook(&c)), &c
+}
+
 // crowd is callers who wait for the writer.
 type crowd struct {
 	errs []error // what they were answered, once they are let in
@@ -70,9 +76,8 @@ func TestWritersWhoWaitShareACommit(t *testing.T) {
 				for i := range users {
 					users[i] = sample(fmt.Sprintf("user%d@example.com", i))
 				}
-				var counter commits
-				st.DB().AddQueryHook(&counter)
-				waiting := gather(t, st, len(users), func(i int) error { return st.AddUser(t.Context(), users[i]) })
+				counted, counter := counting(st)
+				waiting := gather(t, counted, len(users), func(i int) error { return counted.AddUser(t.Context(), users[i]) })
 				waiting.let()
 				for i, u := range users {
 					if waiting.errs[i] != nil || !exists(t, st, u) {
@@ -143,12 +148,11 @@ func TestOneWritersTroubleIsNotItsNeighbours(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				st := dbtest.SQLite(t)
-				var counter commits
-				st.DB().AddQueryHook(&counter)
+				counted, counter := counting(st)
 				users := []*postern.UserRecord{sample("first@example.com"), sample("trouble@example.com"), sample("last@example.com")}
-				waiting := gather(t, st, len(users), func(i int) error {
+				waiting := gather(t, counted, len(users), func(i int) error {
 					defer func() { _ = recover() }()
-					return st.InTx(t.Context(), func(tx postern.Tx) error {
+					return counted.InTx(t.Context(), func(tx postern.Tx) error {
 						ok(t, tx.AddUser(t.Context(), users[i]))
 						if strings.HasPrefix(users[i].Email, "trouble") {
 							return trouble()

@@ -374,8 +374,7 @@ func TestUpdateWritesOnlyWhatChanged(t *testing.T) {
 		u := sample("a@example.com")
 		ok(t, st.AddUser(t.Context(), u))
 		var seen updates
-		st.DB().AddQueryHook(&seen)
-		_, err := st.UpdateUser(t.Context(), u.ID, later(1), func(u *postern.UserRecord) error {
+		_, err := store.New(st.DB().WithQueryHook(&seen)).UpdateUser(t.Context(), u.ID, later(1), func(u *postern.UserRecord) error {
 			u.LastSignInAt = new(later(1))
 			return nil
 		})
