@@ -46,19 +46,21 @@ func (b *batch) fail(err error) {
 }
 
 // run runs fn in a batch and waits for its commit. If fn fails, it has to have
-// undone its part, or to have failed the batch; the commit is none of its
-// concern then. fn gets ctx without its end: a cancelled statement would take the
+// undone its part, or to have failed the batch. It waits all the same: what made it
+// fail may be what others in the batch wrote, which nobody else can see before the
+// commit, and which never was when that fails. fn gets ctx without its end: a cancelled statement would take the
 // others' parts with it.
 func (g *group) run(ctx context.Context, fn func(context.Context, *batch) error) error {
 	b, err := g.enter(ctx)
 	if err != nil {
 		return explain("wait for the writer", err)
 	}
-	if err := g.take(b, func() error { return fn(context.WithoutCancel(ctx), b) }); err != nil {
-		return err
-	}
+	err = g.take(b, func() error { return fn(context.WithoutCancel(ctx), b) })
 	<-b.done
-	return b.err
+	if b.err != nil {
+		return b.err
+	}
+	return err
 }
 
 // take runs fn and passes the batch on, also when fn panics or leaves the
