@@ -30,10 +30,10 @@ type service struct {
 func each(t *testing.T, edit func(*postern.Config), test func(t *testing.T, s service)) {
 	t.Helper()
 	t.Parallel()
+	if edit == nil {
+		edit = func(*postern.Config) {}
+	}
 	dbtest.Each(t, func(t *testing.T, st *store.Store) {
-		if edit == nil {
-			edit = func(*postern.Config) {}
-		}
 		test(t, service{authtest.On(t, st, edit), st})
 	})
 }
