@@ -384,8 +384,13 @@ func setAddress(u *UserRecord, provider, address string, verified bool, now time
 		u.Identities = append(u.Identities, *identity)
 		return nil
 	}
-	data, err := u.Identities[i].IdentityData.merge(claims)
-	u.Identities[i].IdentityData, u.Identities[i].UpdatedAt = data, now
+	identity := &u.Identities[i]
+	var err error
+	identity.IdentityData, err = identity.IdentityData.merge(claims)
+	identity.UpdatedAt = now
+	if provider == providerEmail {
+		identity.Email = address
+	}
 	return err
 }
 
@@ -560,6 +565,8 @@ var (
 	actionUpdatedPassword       = action{"user_updated_password", "user"}
 	actionDeleted               = action{"user_deleted", "team"}
 	actionTokenRevoked          = action{"token_revoked", "token"}
+	actionInvited               = action{"user_invited", "team"}
+	actionInviteAccepted        = action{"invite_accepted", "team"}
 )
 
 // audit appends to the log what an actor did, nil for an operator, in the

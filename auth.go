@@ -38,6 +38,7 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern/internal/password"
+	"github.com/postern-auth/postern/internal/redirect"
 )
 
 // Auth is the service. It is safe for concurrent use. Make it with New.
@@ -45,8 +46,10 @@ type Auth struct {
 	cfg       Config
 	store     Store
 	joined    bool // store writes into a transaction that may yet be undone
+	outbox    *outbox
 	keys      *keyring
 	passwords *password.Hasher
+	redirects *redirect.List
 }
 
 // Config says how an Auth behaves. Its zero value is safe and useful: e-mail
@@ -78,6 +81,25 @@ type Config struct {
 	// 64 KiB.
 	MaxMetadata int
 
+	// SiteURL is where browsers are sent when a request names no other place
+	// that is allowed. Defaults to "http://localhost:3000".
+	SiteURL string
+	// RedirectURLs are patterns of further URLs that may be named (contract:
+	// tokens.md §10).
+	RedirectURLs []string
+	// ExternalURL is where clients find this API, the base of the links in
+	// mails. Defaults to SiteURL.
+	ExternalURL string
+	// FlowExpiry is how long the auth code of a PKCE flow is good once it was
+	// handed out. Defaults to 5 minutes, which is also the least.
+	FlowExpiry time.Duration
+
+	// Mailer delivers mails. Without one they are decided on and not sent.
+	Mailer Mailer
+	// SMS delivers text messages. Without one nothing that needs them works,
+	// but for PhoneConfig.TestCodes.
+	SMS SMSSender
+
 	Email      EmailConfig
 	Phone      PhoneConfig
 	Password   PasswordConfig
@@ -98,8 +120,47 @@ type EmailConfig struct {
 	// Autoconfirm takes every address as proven, so that sign-up signs in.
 	Autoconfirm bool
 	// MaxFrequency is the least time between two mails of one kind to one
-	// user. Defaults to a minute; negative turns it off.
+	// address. Defaults to a minute; negative turns it off.
 	MaxFrequency time.Duration
+
+	// NoMagicLinks refuses sign-in by a link or code that is mailed.
+	NoMagicLinks bool
+	// SingleChangeConfirmation lets the new address alone confirm a change of
+	// address. Otherwise the one before has to agree, unless Autoconfirm is on:
+	// then either of the two is enough, as in GoTrue.
+	SingleChangeConfirmation bool
+	// AuthorizedAddresses, if any, are the only ones that get mails. What
+	// follows a "+" in the part before the "@" does not count.
+	AuthorizedAddresses []string
+	// CodeLength is the number of digits of mailed codes, 6 to 10. Defaults to 6.
+	CodeLength int
+	// CodeExpiry is how long mailed codes and links are good. Defaults to a day.
+	CodeExpiry time.Duration
+	// LinkPaths are the paths of the links in mails, as ExternalURL resolves
+	// them.
+	LinkPaths LinkPaths
+	// ScannerSafeLinks makes links in mails lead to a page with a button,
+	// /confirm, so that a program that follows links uses nothing up. Those that
+	// GenerateLink returns are as ever: mail them behind a page of your own.
+	ScannerSafeLinks bool
+	// Notify says of which changes users are told by mail.
+	Notify NotifyConfig
+}
+
+// LinkPaths are the paths of the links in mails. Each defaults to the path of
+// Config.ExternalURL followed by /verify.
+type LinkPaths struct {
+	Invite       string
+	Confirmation string
+	Recovery     string // of magic links too
+	EmailChange  string
+}
+
+// NotifyConfig switches on the mails that tell of a change.
+type NotifyConfig struct {
+	PasswordChanged bool
+	EmailChanged    bool // to the address before
+	PhoneChanged    bool
 }
 
 // PhoneConfig is about accounts with a phone number.
@@ -113,6 +174,22 @@ type PhoneConfig struct {
 	MaxFrequency time.Duration
 	// Provider is the name of the SMS service, as Settings shows it.
 	Provider string
+
+	// WhatsApp says that Config.SMS reaches the channel "whatsapp" too.
+	WhatsApp bool
+	// CodeLength is the number of digits of codes, 6 to 10. Defaults to 6.
+	CodeLength int
+	// CodeExpiry is how long codes are good. Defaults to a minute.
+	CodeExpiry time.Duration
+	// Text writes the message that carries a code. Defaults to "Your code is …".
+	Text func(code string) (string, error)
+	// Check asks a service that makes its own codes whether one is right. With
+	// it, codes that Postern made are of no use.
+	Check func(ctx context.Context, phone, code string) (bool, error)
+	// TestCodes are codes of numbers that get no message, for tests.
+	TestCodes map[string]string
+	// TestCodesUntil is when TestCodes end. Zero: never.
+	TestCodesUntil time.Time
 }
 
 // PasswordConfig says which passwords are good enough and how they are kept.
@@ -123,6 +200,9 @@ type PasswordConfig struct {
 	// RequiredCharacters are sets of characters. A password needs at least
 	// one of each.
 	RequiredCharacters []string
+	// RequireReauthentication makes users whose session is older than a day
+	// prove who they are (Auth.Reauthenticate) to change their password.
+	RequireReauthentication bool
 	// RequireCurrent makes users give their password to change it.
 	RequireCurrent bool
 
@@ -221,10 +301,11 @@ func New(st Store, cfg Config) (*Auth, error) {
 	cfg = cfg.withDefaults()
 	keys, keysErr := newKeyring(cfg)
 	passwords, passwordErr := cfg.Password.hasher()
-	if err := errors.Join(cfg.check(), keysErr, passwordErr); err != nil {
+	redirects, redirectErr := redirect.NewList(cfg.SiteURL, cfg.RedirectURLs)
+	if err := errors.Join(cfg.check(), keysErr, passwordErr, redirectErr); err != nil {
 		return nil, fmt.Errorf("postern: %w", err)
 	}
-	return &Auth{cfg: cfg, store: st, keys: keys, passwords: passwords}, nil
+	return &Auth{cfg: cfg, store: st, keys: keys, passwords: passwords, redirects: redirects}, nil
 }
 
 func (c Config) withDefaults() Config {
@@ -234,6 +315,15 @@ func (c Config) withDefaults() Config {
 		c.AdminRoles = []string{"service_role", "supabase_admin"}
 	}
 	c.MaxMetadata = either(c.MaxMetadata, 64<<10)
+	c.SiteURL = either(c.SiteURL, "http://localhost:3000")
+	c.ExternalURL = either(c.ExternalURL, c.SiteURL)
+	c.FlowExpiry = max(c.FlowExpiry, 5*time.Minute)
+	c.Email.CodeExpiry = either(c.Email.CodeExpiry, 24*time.Hour)
+	c.Phone.CodeExpiry = either(c.Phone.CodeExpiry, time.Minute)
+	c.Email.LinkPaths = c.Email.LinkPaths.withDefault(c.ExternalURL)
+	if c.Phone.Text == nil {
+		c.Phone.Text = func(code string) (string, error) { return "Your code is " + code, nil }
+	}
 	c.Email.MaxFrequency = either(c.Email.MaxFrequency, time.Minute)
 	c.Phone.MaxFrequency = either(c.Phone.MaxFrequency, time.Minute)
 	c.JWT.TTL = either(c.JWT.TTL, time.Hour)
@@ -286,11 +376,13 @@ func (c Config) check() error {
 //
 //	res, err := a.In(st.Join(tx)).SignUp(ctx, …)
 //
-// What such an Auth answers holds only once the transaction is committed.
+// What such an Auth answers holds only once the transaction is committed. It keeps
+// the messages that it decides to send: call Deliver after the commit.
 func (a *Auth) In(st Store) *Auth {
 	b := *a
 	b.store = st
 	b.joined = true
+	b.outbox = &outbox{}
 	return &b
 }
 
@@ -314,7 +406,12 @@ func (a *Auth) Run(ctx context.Context) error {
 const housekeepingInterval = 10 * time.Minute
 
 func (a *Auth) tidy(ctx context.Context) error {
-	return a.dropOldKeys(ctx)
+	yesterday := a.now().Add(-24 * time.Hour)
+	return errors.Join(
+		a.dropOldKeys(ctx),
+		a.store.DropFlows(ctx, yesterday),
+		a.store.DropCounters(ctx, yesterday),
+	)
 }
 
 // Logger returns what Config.Logger set, for adapters to log to.
@@ -328,6 +425,11 @@ func (a *Auth) now() time.Time { return a.cfg.Now().UTC().Truncate(time.Microsec
 type RequestInfo struct {
 	IP        netip.Addr // the client's address; invalid when unknown
 	UserAgent string
+
+	// Languages are what the client would like to read, the best first, as
+	// BCP 47 tags. Mails are written in one of them, unless the user's metadata
+	// names a "locale".
+	Languages []string
 }
 
 type requestInfoKey struct{}

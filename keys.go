@@ -48,7 +48,7 @@ func (a *Auth) RotateSigningKey(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if current := currentKey(records); current != nil {
+		if current := currentKey(records, KeyForSigning); current != nil {
 			if err := tx.RetireKey(ctx, current.KID, a.now()); err != nil {
 				return err
 			}
@@ -117,6 +117,7 @@ type mintedClaims struct {
 type keyring struct {
 	configured atomic.Pointer[jwk.Set]
 	loaded     atomic.Pointer[loadedKeys]
+	codes      atomic.Pointer[[]byte] // what keys the hashes of codes
 }
 
 type loadedKeys struct {
@@ -205,13 +206,9 @@ func (a *Auth) verify(ctx context.Context, token string, claims jwt.Claims) erro
 	return set.Verify(token, claims, a.cfg.Now)
 }
 
-// loadKeys reads the keys that Postern made, and makes the first one. Several
-// processes may try that at once; the database lets one of them win.
+// loadKeys reads the signing keys that Postern made.
 func (a *Auth) loadKeys(ctx context.Context) (*jwk.Set, error) {
-	records, err := a.store.Keys(ctx)
-	if err == nil && currentKey(records) == nil {
-		records, err = a.makeFirstKey(ctx)
-	}
+	records, err := a.keysFor(ctx, KeyForSigning, a.generateKey)
 	if err != nil {
 		return nil, internal("reading the signing keys failed", err)
 	}
@@ -225,8 +222,15 @@ func (a *Auth) loadKeys(ctx context.Context) (*jwk.Set, error) {
 	return set, nil
 }
 
-func (a *Auth) makeFirstKey(ctx context.Context) ([]KeyRecord, error) {
-	record, err := a.generateKey()
+// keysFor returns the keys of the database, and makes the first one for a purpose
+// if there is none. Several processes may try that at once; the database lets one
+// of them win.
+func (a *Auth) keysFor(ctx context.Context, purpose string, generate func() (KeyRecord, error)) ([]KeyRecord, error) {
+	records, err := a.store.Keys(ctx)
+	if err != nil || currentKey(records, purpose) != nil {
+		return records, err
+	}
+	record, err := generate()
 	if err != nil {
 		return nil, err
 	}
@@ -249,9 +253,9 @@ func (a *Auth) generateKey() (KeyRecord, error) {
 	return KeyRecord{KID: key.ID(), Purpose: KeyForSigning, Secret: Secret(private), CreatedAt: a.now()}, nil
 }
 
-func currentKey(records []KeyRecord) *KeyRecord {
+func currentKey(records []KeyRecord, purpose string) *KeyRecord {
 	for i, r := range records {
-		if r.Purpose == KeyForSigning && r.RetiredAt == nil {
+		if r.Purpose == purpose && r.RetiredAt == nil {
 			return &records[i]
 		}
 	}

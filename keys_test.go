@@ -26,7 +26,7 @@ func TestGeneratedKeyIsKeptAndPublished(t *testing.T) {
 			t.Fatalf("JWKS = %s, want one public key", must(json.Marshal(jwks)))
 		}
 		s.with(t, nop).caller(t, session) // another process
-		if n := s.count(t, "SELECT count(*) FROM auth.postern_keys"); n != 1 {
+		if n := s.count(t, "SELECT count(*) FROM auth.postern_keys WHERE purpose = 'signing'"); n != 1 {
 			t.Errorf("%d keys, want 1", n)
 		}
 	})

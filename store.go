@@ -31,6 +31,8 @@ type Store interface {
 type Tx interface {
 	userStore
 	sessionStore
+	oneTimeStore
+	counterStore
 	keyStore
 
 	// AddAuditEntry appends to the audit log.
@@ -122,6 +124,60 @@ type sessionStore interface {
 	DropLegacyToken(ctx context.Context, id int64) error
 }
 
+type oneTimeStore interface {
+	// PutOneTimeToken stores a token in place of the user's older one of its kind.
+	PutOneTimeToken(ctx context.Context, t OneTimeToken) error
+
+	// TakeOneTimeToken uses a token up. ErrNoRow unless the user's token of that
+	// kind still is the one with this CodeHash: it was used, replaced or voided.
+	TakeOneTimeToken(ctx context.Context, userID uuid.UUID, kind OneTimeKind, codeHash string) error
+
+	// FindOneTimeToken returns the token whose LinkHash is one of these.
+	FindOneTimeToken(ctx context.Context, linkHashes []string) (*OneTimeToken, error)
+
+	// UsersByNewEmail returns the users of an audience who wait to have the
+	// address confirmed. There may be several: it is nobody's yet.
+	UsersByNewEmail(ctx context.Context, email, aud string) ([]*UserRecord, error)
+
+	// UsersByNewPhone is UsersByNewEmail for numbers.
+	UsersByNewPhone(ctx context.Context, phone, aud string) ([]*UserRecord, error)
+
+	// AddFlow stores a PKCE flow that has begun.
+	AddFlow(ctx context.Context, f FlowRecord) error
+
+	// NewestFlow returns the user's newest flow of a method.
+	NewestFlow(ctx context.Context, userID uuid.UUID, method string) (*FlowRecord, error)
+
+	// IssueAuthCode notes that a flow's code was handed out. ErrNoRow when the
+	// flow is gone.
+	IssueAuthCode(ctx context.Context, id uuid.UUID, at time.Time) error
+
+	// FindFlow returns the flow with an auth code.
+	FindFlow(ctx context.Context, authCode string) (*FlowRecord, error)
+
+	// TakeFlow uses a flow up. ErrNoRow when somebody else did.
+	TakeFlow(ctx context.Context, id uuid.UUID) error
+
+	// DropFlows removes flows that began before a time.
+	DropFlows(ctx context.Context, before time.Time) error
+}
+
+type counterStore interface {
+	// Count adds one to a counter and returns its new value. A counter that was
+	// last started before since starts at one.
+	Count(ctx context.Context, key string, at, since time.Time) (int, error)
+
+	// Claim sets a counter's time to at if it was set no later than before, and
+	// otherwise returns ErrRowTaken and the time that it has.
+	Claim(ctx context.Context, key string, at, before time.Time) (time.Time, error)
+
+	// DropCounter removes a counter. It is no error if there is none.
+	DropCounter(ctx context.Context, key string) error
+
+	// DropCounters removes the counters that were last started before a time.
+	DropCounters(ctx context.Context, before time.Time) error
+}
+
 type keyStore interface {
 	// Keys returns all keys, newest first.
 	Keys(ctx context.Context) ([]KeyRecord, error)
@@ -176,6 +232,10 @@ type UserRecord struct {
 	// IsSSOUser marks a user who came through single sign-on. Its address
 	// need not be unique, and it has no password of its own.
 	IsSSOUser bool
+
+	// CodeHashes are those of the user's outstanding one-time tokens. They are
+	// changed by PutOneTimeToken, TakeOneTimeToken and DropOneTimeTokens only.
+	CodeHashes map[OneTimeKind]string
 
 	// EmailChangeConfirmStatus counts the halves of a secure address change
 	// that were confirmed: 0 or 1.
@@ -239,16 +299,59 @@ type SessionUpgrade struct {
 // LegacyToken is a row of refresh_tokens, and what its neighbours tell.
 type LegacyToken struct {
 	ID        int64
-	Token     string
+	Token     Secret
 	SessionID uuid.UUID // uuid.Nil in tokens from before sessions existed
 	Revoked   bool
 	UpdatedAt time.Time
 
 	// Successor is the session's active token when it was issued for this
 	// one, and "" otherwise.
-	Successor string
+	Successor Secret
 	// Newest says that no later token was issued in the session.
 	Newest bool
+}
+
+// OneTimeKind says which of a user's places for a one-time token is meant. A
+// user has one token of each kind at most. The values are GoTrue's enum
+// one_time_token_type, and the names of columns of users.
+type OneTimeKind string
+
+// The kinds of one-time tokens.
+const (
+	OneTimeConfirmation       OneTimeKind = "confirmation_token"
+	OneTimeRecovery           OneTimeKind = "recovery_token"
+	OneTimeEmailChangeNew     OneTimeKind = "email_change_token_new"
+	OneTimeEmailChangeCurrent OneTimeKind = "email_change_token_current"
+	OneTimePhoneChange        OneTimeKind = "phone_change_token"
+	OneTimeReauthentication   OneTimeKind = "reauthentication_token"
+)
+
+// OneTimeToken is what is kept of a code and a link that were sent to a user.
+// In rows that GoTrue wrote both hashes are the same.
+type OneTimeToken struct {
+	UserID    uuid.UUID
+	Kind      OneTimeKind
+	CodeHash  string // of the code; kept in the user's row
+	LinkHash  string // of what the link carries; kept in one_time_tokens
+	RelatesTo string // the address or number that it was sent to
+	CreatedAt time.Time
+}
+
+// FlowRecord is a row of flow_state: a PKCE flow (RFC 7636) that began with a
+// request for a mail and ends when its auth code is exchanged.
+type FlowRecord struct {
+	ID                   uuid.UUID
+	UserID               uuid.UUID // uuid.Nil while it is not known
+	AuthCode             string
+	CodeChallenge        string
+	CodeChallengeMethod  string // "s256" or "plain"
+	ProviderType         string
+	AuthenticationMethod string // becomes the AMR method
+	ProviderAccessToken  Secret
+	ProviderRefreshToken Secret
+	CreatedAt            time.Time
+	UpdatedAt            time.Time
+	AuthCodeIssuedAt     *time.Time
 }
 
 // UserQuery asks for a page of users.
@@ -290,11 +393,16 @@ type AuditEntry struct {
 // KeyRecord is a key that Postern made and keeps in the database.
 type KeyRecord struct {
 	KID       string
-	Purpose   string // KeyForSigning
+	Purpose   string // KeyForSigning or KeyForCodes
 	Secret    Secret // a private JWK as JSON
 	CreatedAt time.Time
 	RetiredAt *time.Time // nil while it is the current one
 }
 
-// KeyForSigning is the purpose of the key that signs access tokens.
-const KeyForSigning = "signing"
+// The purposes of keys.
+const (
+	// KeyForSigning signs access tokens.
+	KeyForSigning = "signing"
+	// KeyForCodes keys the hashes of one-time codes.
+	KeyForCodes = "hmac"
+)

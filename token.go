@@ -26,6 +26,11 @@ type Session struct {
 	RefreshToken string `json:"refresh_token"`
 	User         *User  `json:"user"`
 
+	// ProviderToken and ProviderRefreshToken are those of the provider that
+	// signed the user in, at the end of a PKCE flow.
+	ProviderToken        string `json:"provider_token,omitempty"`
+	ProviderRefreshToken string `json:"provider_refresh_token,omitempty"`
+
 	// ID is the session's, as in the access token's session_id.
 	ID uuid.UUID `json:"-"`
 	// Refresh says how RefreshToken came about.
@@ -608,7 +613,7 @@ func (a *Auth) exchangeLegacy(ctx context.Context, old *LegacyToken, s *SessionR
 	case !old.Revoked:
 		return a.upgrade(ctx, old, s, user)
 	case old.Successor != "":
-		return a.session(ctx, user, s, old.Successor, RefreshInfo{Counter: -1, ReuseCauses: []string{"fail-to-save"}})
+		return a.session(ctx, user, s, string(old.Successor), RefreshInfo{Counter: -1, ReuseCauses: []string{"fail-to-save"}})
 	default:
 		return nil, a.endReused(ctx, s, user)
 	}

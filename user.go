@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/postern-auth/postern/internal/address"
 	"github.com/postern-auth/postern/internal/jsontext"
 	"github.com/postern-auth/postern/internal/password"
-	"github.com/postern-auth/postern/internal/pkce"
 )
 
 // User is a user as the API shows it (contract: user.md §1). Times are UTC. A
@@ -176,445 +174,6 @@ const (
 	providerPhone = "phone"
 )
 
-// SignUpParams asks for an account. At most one of Email and Phone is given.
-type SignUpParams struct {
-	Email    string
-	Phone    string // E.164
-	Password string
-	Data     map[string]any // becomes user_metadata
-	Audience string         // defaults to Config.Audience
-
-	// CodeChallenge and CodeChallengeMethod ask for the PKCE flow (RFC 7636),
-	// with e-mail only.
-	CodeChallenge       string
-	CodeChallengeMethod string
-}
-
-// SignUpResult is the new account and, where addresses need no confirmation,
-// its first session. Its JSON is GoTrue's: the session if there is one, the
-// user otherwise.
-type SignUpResult struct {
-	User    *User
-	Session *Session
-
-	// Decoy says that the address already had an account and that User shows
-	// nothing of it: its ID is random and must not be stored. The client must
-	// not learn of this.
-	Decoy bool
-}
-
-// MarshalJSON returns the session's JSON, or the user's if there is none.
-func (r *SignUpResult) MarshalJSON() ([]byte, error) {
-	if r.Session != nil {
-		return json.Marshal(r.Session)
-	}
-	return json.Marshal(r.User)
-}
-
-// SignUp makes an account. Where the address counts as proven
-// (EmailConfig.Autoconfirm) it is signed in at once; otherwise it waits for its
-// confirmation. Whether an address is taken it tells only with Autoconfirm:
-// ErrUserAlreadyExists. Otherwise the answer for an account that exists is a
-// Decoy; one that waits for its confirmation gets the new password and data, and
-// what was sent before is void. With neither Email nor Phone it is
-// SignInAnonymously.
-//
-// Errors: ErrAnonymousDisabled, ErrSignUpDisabled, ErrValidationFailed,
-// ErrWeakPassword, ErrEmailProviderDisabled, ErrPhoneProviderDisabled,
-// ErrOverEmailSendRateLimit, ErrOverSMSSendRateLimit (contract: endpoints.md,
-// POST /signup).
-func (a *Auth) SignUp(ctx context.Context, p SignUpParams) (*SignUpResult, error) {
-	if p.Email == "" && p.Phone == "" {
-		s, err := a.SignInAnonymously(ctx, SignInAnonymouslyParams{Data: p.Data, Audience: p.Audience})
-		if err != nil {
-			return nil, err
-		}
-		return &SignUpResult{User: s.User, Session: s}, nil
-	}
-	who, err := a.applicant(p)
-	if err != nil {
-		return nil, err
-	}
-	if who.hash, err = a.hashPassword(ctx, p.Password); err != nil {
-		return nil, err
-	}
-	res, session, err := a.enrol(ctx, who)
-	if errors.Is(err, ErrEmailTaken) || errors.Is(err, ErrPhoneTaken) {
-		res, session, err = a.enrol(ctx, who) // somebody was faster; now it can be seen
-	}
-	switch {
-	case errors.Is(err, ErrEmailTaken), errors.Is(err, ErrPhoneTaken):
-		return a.alreadyRegistered(who) // by an account of another audience
-	case err != nil:
-		return nil, internal("Database error saving new user", err)
-	case session == nil:
-		return res, nil
-	}
-	return a.signedUp(ctx, res, session)
-}
-
-// applicant is somebody who wants an account, checked.
-type applicant struct {
-	provider    string // "email" or "phone"
-	address     string // normal
-	aud         string
-	data        map[string]any
-	hash        string // of the password
-	autoconfirm bool
-	spacing     time.Duration // least time between two confirmations
-}
-
-func (a *Auth) applicant(p SignUpParams) (*applicant, error) {
-	switch {
-	case a.cfg.DisableSignUp:
-		return nil, signUpDisabled()
-	case p.Password == "":
-		return nil, invalid("Signup requires a valid password")
-	}
-	if err := a.checkPassword(p.Password); err != nil {
-		return nil, err
-	}
-	if p.Email != "" && p.Phone != "" {
-		return nil, invalid("Only an email address or phone number should be provided on signup.")
-	}
-	if p.Phone != "" && p.CodeChallenge != "" {
-		return nil, invalid("PKCE not supported for phone signups")
-	}
-	if err := pkce.Check(p.CodeChallenge, p.CodeChallengeMethod); err != nil {
-		return nil, invalid("%v", err)
-	}
-	if err := a.checkData(p.Data); err != nil {
-		return nil, err
-	}
-	return a.applicantAt(p)
-}
-
-func (a *Auth) applicantAt(p SignUpParams) (*applicant, error) {
-	who := &applicant{
-		provider: providerEmail, aud: a.audience(p.Audience), data: p.Data,
-		autoconfirm: a.cfg.Email.Autoconfirm, spacing: a.cfg.Email.MaxFrequency,
-	}
-	normalise, given := address.Email, p.Email
-	switch {
-	case p.Phone != "":
-		if !a.cfg.Phone.Enabled {
-			return nil, fail(KindInvalid, ErrPhoneProviderDisabled, "Phone signups are disabled")
-		}
-		who.provider, who.autoconfirm, who.spacing = providerPhone, a.cfg.Phone.Autoconfirm, a.cfg.Phone.MaxFrequency
-		normalise, given = address.Phone, p.Phone
-	case a.cfg.Email.Disabled:
-		return nil, fail(KindInvalid, ErrEmailProviderDisabled, "Email signups are disabled")
-	}
-	var err error
-	if who.address, err = normalise(given); err != nil {
-		return nil, invalid("%v", err)
-	}
-	return who, nil
-}
-
-// enrol decides in one transaction what becomes of an applicant.
-func (a *Auth) enrol(ctx context.Context, who *applicant) (*SignUpResult, *SessionRecord, error) {
-	var res *SignUpResult
-	var session *SessionRecord
-	err := a.store.InTx(ctx, func(tx Tx) error {
-		existing, err := who.account(ctx, tx)
-		switch {
-		case errors.Is(err, ErrNoRow):
-			res, session, err = a.enrolNew(ctx, tx, who)
-		case err != nil:
-		case a.settled(existing, who):
-			if err = a.audit(ctx, tx, actionRepeatedSignUp, &existing.User, traits(who.provider)); err == nil {
-				res, err = a.alreadyRegistered(who)
-			}
-		default:
-			res, session, err = a.enrolAgain(ctx, tx, who, existing)
-		}
-		return err
-	})
-	return res, session, err
-}
-
-// account finds the account that an applicant's address has.
-func (who *applicant) account(ctx context.Context, tx Tx) (*UserRecord, error) {
-	if who.provider == providerPhone {
-		return tx.FindUserByPhone(ctx, who.address, who.aud)
-	}
-	return tx.FindUserByEmail(ctx, who.address, who.aud)
-}
-
-// settled reports whether an account is not for its next applicant to take:
-// its address is proven, it is banned, or an operator made it and no
-// confirmation would stand between it and a stranger.
-func (a *Auth) settled(u *UserRecord, who *applicant) bool {
-	return u.confirmedAt(who.provider) != nil || a.banned(&u.User) || who.autoconfirm && !u.ownSignUp()
-}
-
-// ownSignUp reports whether an unproven account is nobody's but its last
-// applicant's: no operator invited or made it.
-func (u *User) ownSignUp() bool { return u.InvitedAt == nil && u.ConfirmationSentAt != nil }
-
-func (u *User) confirmedAt(provider string) *time.Time {
-	if provider == providerPhone {
-		return u.PhoneConfirmedAt
-	}
-	return u.EmailConfirmedAt
-}
-
-// alreadyRegistered is the answer for an address that has an account.
-func (a *Auth) alreadyRegistered(who *applicant) (*SignUpResult, error) {
-	if a.cfg.Email.Autoconfirm || a.cfg.Phone.Autoconfirm {
-		return nil, fail(KindUnprocessable, ErrUserAlreadyExists, "User already registered")
-	}
-	u, err := a.newUser(who)
-	if err != nil {
-		return nil, err
-	}
-	u.ConfirmationSentAt = &u.CreatedAt
-	if !a.cfg.HideAccounts {
-		// GoTrue's clients take these as the sign to say "you have an account".
-		u.Role, u.Identities = "", []Identity{}
-		if u.UserMetadata, err = NewMetadata(who.data); err != nil {
-			return nil, err
-		}
-	}
-	return &SignUpResult{User: &u.User, Decoy: true}, nil
-}
-
-func (a *Auth) enrolNew(ctx context.Context, tx Tx, who *applicant) (*SignUpResult, *SessionRecord, error) {
-	u, err := a.newUser(who)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := a.await(u, who); err != nil {
-		return nil, nil, err
-	}
-	if err := tx.AddUser(ctx, u); err != nil {
-		return nil, nil, err
-	}
-	return a.enrolled(ctx, tx, who, u)
-}
-
-// enrolAgain starts an unproven account over: its new applicant's password and
-// data replace what the one before left.
-func (a *Auth) enrolAgain(ctx context.Context, tx Tx, who *applicant, existing *UserRecord) (*SignUpResult, *SessionRecord, error) {
-	if err := a.checkSpacing(existing, who); err != nil {
-		return nil, nil, err
-	}
-	u, err := tx.UpdateUser(ctx, existing.ID, a.now(), func(u *UserRecord) error {
-		if !u.ownSignUp() {
-			u.ConfirmationSentAt = ptr(a.now())
-			return nil
-		}
-		return a.startOver(u, who)
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := tx.DropOneTimeTokens(ctx, u.ID); err != nil {
-		return nil, nil, err
-	}
-	res, session, err := a.enrolled(ctx, tx, who, u)
-	if err != nil || session != nil {
-		return res, session, err
-	}
-	decoy, err := a.newUser(who)
-	if err != nil {
-		return nil, nil, err
-	}
-	decoy.ConfirmationSentAt = &decoy.CreatedAt
-	return &SignUpResult{User: &decoy.User, Decoy: true}, nil, nil
-}
-
-func (a *Auth) startOver(u *UserRecord, who *applicant) error {
-	identity, err := who.identity(u.ID, a.now())
-	if err != nil {
-		return err
-	}
-	for _, old := range u.Identities {
-		if old.Provider == who.provider {
-			identity.IdentityID, identity.CreatedAt = old.IdentityID, old.CreatedAt
-		}
-	}
-	u.Identities, u.UserMetadata = []Identity{*identity}, identity.IdentityData
-	return a.await(u, who)
-}
-
-// await gives an account its password, and confirms it or lets it wait.
-func (a *Auth) await(u *UserRecord, who *applicant) (err error) {
-	if u.PasswordHash, err = a.cfg.Encryption.seal(u.ID, who.hash); err != nil {
-		return err
-	}
-	now := a.now()
-	switch {
-	case !who.autoconfirm:
-		u.ConfirmationSentAt = &now
-	case who.provider == providerPhone:
-		u.PhoneConfirmedAt, u.LastSignInAt = &now, &now
-	default:
-		u.EmailConfirmedAt, u.LastSignInAt = &now, &now
-		u.UserMetadata, err = u.UserMetadata.merge(map[string]any{"email_verified": true})
-	}
-	return err
-}
-
-// enrolled finishes a sign-up: with a session if the account is confirmed.
-func (a *Auth) enrolled(ctx context.Context, tx Tx, who *applicant, u *UserRecord) (*SignUpResult, *SessionRecord, error) {
-	res := &SignUpResult{User: &u.User}
-	if !who.autoconfirm {
-		return res, nil, a.audit(ctx, tx, actionConfirmationRequested, &u.User, traits(who.provider))
-	}
-	if err := a.audit(ctx, tx, actionSignedUp, &u.User, traits(who.provider)); err != nil {
-		return nil, nil, err
-	}
-	session, err := a.addSession(ctx, tx, u, methodPassword)
-	return res, session, err
-}
-
-// signedUp answers a sign-up that needs no confirmation.
-func (a *Auth) signedUp(ctx context.Context, res *SignUpResult, session *SessionRecord) (*SignUpResult, error) {
-	s, err := a.firstSession(ctx, &UserRecord{User: *res.User}, session)
-	if err != nil {
-		return nil, err
-	}
-	// The answer shows the address as verified although the identity's row does
-	// not (contract: user.md §6.1, "Autoconfirm sign-up wart").
-	u := s.User
-	u.Identities = slices.Clone(u.Identities)
-	for i, identity := range u.Identities {
-		if u.Identities[i].IdentityData, err = identity.IdentityData.merge(map[string]any{"email_verified": u.EmailConfirmedAt != nil}); err != nil {
-			return nil, err
-		}
-	}
-	return &SignUpResult{User: u, Session: s}, nil
-}
-
-// checkSpacing refuses a confirmation that comes too soon after the last.
-func (a *Auth) checkSpacing(u *UserRecord, who *applicant) error {
-	if who.autoconfirm || u.ConfirmationSentAt == nil {
-		return nil
-	}
-	left := u.ConfirmationSentAt.Add(who.spacing).Sub(a.now())
-	if left <= 0 {
-		return nil
-	}
-	code := ErrOverEmailSendRateLimit
-	if who.provider == providerPhone {
-		code = ErrOverSMSSendRateLimit
-	}
-	return fail(KindTooMany, code, "For security purposes, you can only request this after %d seconds.", int(left.Seconds()))
-}
-
-// newUser is an applicant as an account that is neither confirmed nor stored.
-func (a *Auth) newUser(who *applicant) (*UserRecord, error) {
-	now := a.now()
-	u := &UserRecord{User: User{
-		ID: uuid.Must(uuid.NewRandom()), Aud: who.aud, Role: a.cfg.DefaultRole, CreatedAt: now, UpdatedAt: now,
-		AppMetadata: providersMetadata(who.provider),
-	}}
-	if who.provider == providerPhone {
-		u.Phone = who.address
-	} else {
-		u.Email = who.address
-	}
-	identity, err := who.identity(u.ID, now)
-	if err != nil {
-		return nil, err
-	}
-	u.Identities = []Identity{*identity}
-	u.UserMetadata = identity.IdentityData // GoTrue replaces the one by the other (contract: user.md §6.1)
-	return u, nil
-}
-
-// identity is the one of an applicant who signs up. That of a phone number does
-// not name the number (contract: user.md §2).
-func (who *applicant) identity(user uuid.UUID, now time.Time) (*Identity, error) {
-	claims := map[string]any{}
-	if who.provider == providerEmail {
-		claims["email"] = who.address
-	}
-	return newIdentity(user, who.provider, who.data, claims, now)
-}
-
-// newIdentity is an identity of a provider that needs nobody else, unverified.
-// claims win over extra, and the subject over both.
-func newIdentity(user uuid.UUID, provider string, extra, claims map[string]any, now time.Time) (*Identity, error) {
-	data := map[string]any{}
-	maps.Copy(data, extra)
-	maps.Copy(data, map[string]any{"sub": user.String(), "email_verified": false, "phone_verified": false})
-	maps.Copy(data, claims)
-	text, err := NewMetadata(data)
-	if err != nil {
-		return nil, err
-	}
-	identity := &Identity{
-		IdentityID: uuid.Must(uuid.NewRandom()), ID: user.String(), UserID: user, Provider: provider,
-		IdentityData: text, LastSignInAt: &now, CreatedAt: now, UpdatedAt: now,
-	}
-	identity.Email, _ = data["email"].(string)
-	return identity, nil
-}
-
-// providersMetadata is the app_metadata of a new account.
-func providersMetadata(providers ...string) Metadata {
-	m, _ := NewMetadata(map[string]any{"provider": providers[0], "providers": providers}) // strings always marshal
-	return m
-}
-
-func signUpDisabled() *Error {
-	return fail(KindUnprocessable, ErrSignUpDisabled, "Signups not allowed for this instance")
-}
-
-func ptr[T any](v T) *T { return &v }
-
-// SignInAnonymouslyParams is what an anonymous user may bring along.
-type SignInAnonymouslyParams struct {
-	Data     map[string]any // becomes user_metadata
-	Audience string         // defaults to Config.Audience
-}
-
-// SignInAnonymously makes an account without an address and signs it in. Whoever
-// loses the session has lost the account. Errors: ErrAnonymousDisabled,
-// ErrSignUpDisabled, ErrValidationFailed (contract: user.md §10).
-func (a *Auth) SignInAnonymously(ctx context.Context, p SignInAnonymouslyParams) (*Session, error) {
-	if !a.cfg.AnonymousUsers {
-		return nil, fail(KindUnprocessable, ErrAnonymousDisabled, "Anonymous sign-ins are disabled")
-	}
-	if a.cfg.DisableSignUp {
-		return nil, signUpDisabled()
-	}
-	if err := a.checkData(p.Data); err != nil {
-		return nil, err
-	}
-	now := a.now()
-	user := &UserRecord{User: User{
-		ID: uuid.Must(uuid.NewRandom()), Aud: a.audience(p.Audience), Role: a.cfg.DefaultRole, IsAnonymous: true,
-		Identities: []Identity{}, CreatedAt: now, UpdatedAt: now, LastSignInAt: &now,
-	}}
-	var err error
-	if user.UserMetadata, err = a.mergeMetadata(nil, p.Data); err != nil {
-		return nil, err
-	}
-	session, err := a.enrolAnonymous(ctx, user)
-	if err != nil {
-		return nil, internal("Database error creating anonymous user", err)
-	}
-	return a.firstSession(ctx, user, session)
-}
-
-func (a *Auth) enrolAnonymous(ctx context.Context, user *UserRecord) (session *SessionRecord, err error) {
-	err = a.store.InTx(ctx, func(tx Tx) error {
-		if err := tx.AddUser(ctx, user); err != nil {
-			return err
-		}
-		if err := a.audit(ctx, tx, actionSignedUp, &user.User, traits(methodAnonymous)); err != nil {
-			return err
-		}
-		session, err = a.addSession(ctx, tx, user, methodAnonymous)
-		return err
-	})
-	return session, err
-}
-
 // User returns the caller's user as it was when the caller authenticated
 // (contract: endpoints.md, GET /user). requestedAudience is what the request's
 // X-JWT-AUD says, "" for nothing; it must be the token's.
@@ -631,16 +190,25 @@ type UpdateUserParams struct {
 	Phone           string
 	Password        *string        // nil keeps it
 	CurrentPassword string         // where PasswordConfig.RequireCurrent asks for it
+	Nonce           string         // the code of Reauthenticate, where it is asked for
 	Data            map[string]any // merged into user_metadata; nil values remove
 	AppMetadata     map[string]any // refused: only operators may
+
+	Channel    string // of the code for a new Phone: "sms", the default, or "whatsapp"
+	RedirectTo string // where the links for a new Email lead; defaults to Config.SiteURL
+	Challenge         // for a new Email
 }
 
 // UpdateUser changes the caller's own account. A new password ends all other
-// sessions and voids everything that was sent to the user.
+// sessions and voids everything that was sent to the user. A new address or
+// number has to be confirmed first, and waits in NewEmail and NewPhone until
+// then; of an address, the one before has to agree as well, unless
+// EmailConfig.SingleChangeConfirmation says otherwise.
 //
 // Errors: ErrValidationFailed, ErrWeakPassword, ErrSamePassword,
 // ErrCurrentPasswordNeeded, ErrCurrentPasswordInvalid, ErrNotAdmin,
-// ErrInsufficientAAL, ErrUserSSOManaged, ErrEmailExists, ErrPhoneExists
+// ErrInsufficientAAL, ErrUserSSOManaged, ErrEmailExists, ErrPhoneExists,
+// ErrReauthenticationNeeded, ErrReauthenticationNotValid, and those of sending
 // (contract: endpoints.md, PUT /user).
 func (a *Auth) UpdateUser(ctx context.Context, c *Caller, p UpdateUserParams) (*User, error) {
 	if err := a.checkUpdate(&p); err != nil {
@@ -653,12 +221,28 @@ func (a *Auth) UpdateUser(ctx context.Context, c *Caller, p UpdateUserParams) (*
 	if err := a.mayUpdate(ctx, c, user, p); err != nil {
 		return nil, err
 	}
-	hash, err := a.replacePassword(ctx, c, user, p)
-	if err != nil {
+	u := &update{caller: c, read: user, UpdateUserParams: p}
+	if u.nonce, err = a.reauthenticated(ctx, c, user, p); err != nil {
 		return nil, err
 	}
-	return a.applyUpdate(ctx, c, user, p, hash)
+	if u.hash, err = a.replacePassword(ctx, c, user, p); err != nil {
+		return nil, err
+	}
+	return a.applyUpdate(ctx, u)
 }
+
+// update is a change of the caller's account that was allowed for the account as
+// it was read.
+type update struct {
+	UpdateUserParams
+	caller *Caller
+	read   *UserRecord
+	hash   string // of the new password
+	nonce  string // the CodeHash of the reauthentication code to take
+}
+
+func (u *update) newEmail() bool { return u.Email != "" && u.Email != u.read.Email }
+func (u *update) newPhone() bool { return u.Phone != "" && u.Phone != u.read.Phone }
 
 // checkUpdate normalises and checks what can be checked without the account.
 func (a *Auth) checkUpdate(p *UpdateUserParams) (err error) {
@@ -670,6 +254,14 @@ func (a *Auth) checkUpdate(p *UpdateUserParams) (err error) {
 	if p.Phone != "" {
 		if p.Phone, err = address.Phone(p.Phone); err != nil {
 			return invalid("%v", err)
+		}
+		if err := a.checkChannel(p.Channel); err != nil {
+			return err
+		}
+	}
+	if p.Email != "" {
+		if err := p.Challenge.check(); err != nil {
+			return err
 		}
 	}
 	if p.Password != nil {
@@ -695,11 +287,22 @@ func (a *Auth) mayUpdate(ctx context.Context, c *Caller, user *UserRecord, p Upd
 	case user.IsSSOUser && credentials:
 		return fail(KindUnprocessable, ErrUserSSOManaged, "Updating email, phone, password of a SSO account only possible via SSO")
 	}
-	if newEmail {
-		return a.refuseNewEmail(ctx, p.Email, user.ID)
+	if newEmail && !a.cfg.HideAccounts {
+		return a.refuseTaken(ctx, a.store.EmailTaken, p.Email, user.ID, emailExists())
 	}
 	if newPhone {
-		return a.refuseNewPhone(ctx, p.Phone, user.ID)
+		return a.refuseTaken(ctx, a.store.PhoneTaken, p.Phone, user.ID, phoneExists())
+	}
+	return nil
+}
+
+func (a *Auth) refuseTaken(ctx context.Context, taken func(context.Context, string, uuid.UUID) (bool, error), address string, user uuid.UUID, refusal error) error {
+	yes, err := taken(ctx, address, user)
+	if err != nil {
+		return internal("Database error checking email", err)
+	}
+	if yes {
+		return refusal
 	}
 	return nil
 }
@@ -712,32 +315,28 @@ func (c *Caller) level() string {
 	return c.session.level()
 }
 
-// refuseNewEmail: an address has to be proven before it replaces another, and
-// there is nothing yet that could ask for the proof.
-func (a *Auth) refuseNewEmail(ctx context.Context, email string, user uuid.UUID) error {
-	taken, err := a.store.EmailTaken(ctx, email, user)
-	if err != nil {
-		return internal("Database error checking email", err)
-	}
-	if taken {
-		return emailExists()
-	}
-	return fail(KindUnprocessable, ErrEmailProviderDisabled, "Changing the e-mail address needs a mailer, and none is configured")
-}
-
-func (a *Auth) refuseNewPhone(ctx context.Context, phone string, user uuid.UUID) error {
-	taken, err := a.store.PhoneTaken(ctx, phone, user)
-	if err != nil {
-		return internal("Database error checking phone", err)
-	}
-	if taken {
-		return fail(KindUnprocessable, ErrPhoneExists, "A user with this phone number has already been registered")
-	}
-	return fail(KindUnprocessable, ErrPhoneProviderDisabled, "Changing the phone number needs an SMS service, and none is configured")
-}
-
 func emailExists() *Error {
 	return fail(KindUnprocessable, ErrEmailExists, "A user with this email address has already been registered")
+}
+
+func phoneExists() *Error {
+	return fail(KindUnprocessable, ErrPhoneExists, "A user with this phone number has already been registered")
+}
+
+// freshSession is how long after sign-in a new password needs no reauthentication.
+const freshSession = 24 * time.Hour
+
+// reauthenticated returns the hash of the code that proves that the caller is
+// still there, "" if no proof is asked for.
+func (a *Auth) reauthenticated(ctx context.Context, c *Caller, user *UserRecord, p UpdateUserParams) (string, error) {
+	fresh := c.session != nil && a.now().Before(c.session.CreatedAt.Add(freshSession))
+	switch {
+	case p.Password == nil || !a.cfg.Password.RequireReauthentication || fresh:
+		return "", nil
+	case p.Nonce == "":
+		return "", fail(KindInvalid, ErrReauthenticationNeeded, "Password update requires reauthentication")
+	}
+	return a.checkNonce(ctx, user, p.Nonce)
 }
 
 // replacePassword checks the right to a new password and returns its hash, ""
@@ -788,29 +387,146 @@ func (c *Caller) recovering() bool {
 	})
 }
 
-// applyUpdate writes an update that was allowed for the account as it was read.
-func (a *Auth) applyUpdate(ctx context.Context, c *Caller, read *UserRecord, p UpdateUserParams, hash string) (*User, error) {
+// applyUpdate writes an update in one transaction, and then tells.
+func (a *Auth) applyUpdate(ctx context.Context, u *update) (*User, error) {
 	var user *UserRecord
-	err := a.store.InTx(ctx, func(tx Tx) error {
+	var out []message
+	err := a.inTx(ctx, func(tx Tx) error {
+		if err := a.takeNonce(ctx, tx, u); err != nil {
+			return err
+		}
 		var err error
-		user, err = tx.UpdateUser(ctx, read.ID, a.now(), func(u *UserRecord) error {
-			if hash != "" && u.PasswordHash != read.PasswordHash {
-				return fail(KindConflict, ErrConflict, "The password was changed by another request at the same time")
-			}
-			return a.edit(u, p.Data, nil, hash)
-		})
+		user, err = tx.UpdateUser(ctx, u.read.ID, a.now(), func(r *UserRecord) error { return a.applyTo(r, u) })
 		if err != nil {
 			return err
 		}
-		if hash != "" {
-			return a.passwordChanged(ctx, tx, user, c.SessionID)
+		if err := a.recordUpdate(ctx, tx, user, u); err != nil {
+			return err
 		}
-		return a.audit(ctx, tx, actionModified, &user.User, nil)
+		out, err = a.askForAddresses(ctx, tx, user, u)
+		return err
 	})
 	if err != nil {
-		return nil, internal("Error updating user", err)
+		return nil, internal("Error updating user", duplicate(err, phoneExists().Message))
+	}
+	if _, err := a.send(ctx, out...); err != nil {
+		return nil, err
+	}
+	if u.hash != "" {
+		a.tell(ctx, a.passwordNotice(ctx, &user.User)...)
 	}
 	return &user.User, nil
+}
+
+func (a *Auth) takeNonce(ctx context.Context, tx Tx, u *update) error {
+	if u.nonce == "" {
+		return nil
+	}
+	err := tx.TakeOneTimeToken(ctx, u.read.ID, OneTimeReauthentication, u.nonce)
+	if errors.Is(err, ErrNoRow) {
+		return nonceInvalid()
+	}
+	return err
+}
+
+// applyTo edits an account. Addresses that count as proven are replaced at once,
+// others wait.
+func (a *Auth) applyTo(r *UserRecord, u *update) error {
+	if u.hash != "" && r.PasswordHash != u.read.PasswordHash {
+		return fail(KindConflict, ErrConflict, "The password was changed by another request at the same time")
+	}
+	if err := a.edit(r, u.Data, nil, u.hash); err != nil {
+		return err
+	}
+	if u.newEmail() {
+		if r.IsAnonymous && a.cfg.Email.Autoconfirm {
+			if err := replaceEmail(r, u.Email, a.now()); err != nil {
+				return err
+			}
+		} else {
+			r.NewEmail, r.EmailChangeConfirmStatus = u.Email, 0
+		}
+	}
+	if !u.newPhone() {
+		return nil
+	}
+	if a.cfg.Phone.Autoconfirm {
+		return replacePhone(r, u.Phone, a.now())
+	}
+	r.NewPhone = u.Phone
+	return nil
+}
+
+func (a *Auth) recordUpdate(ctx context.Context, tx Tx, user *UserRecord, u *update) error {
+	if u.hash != "" {
+		return a.passwordChanged(ctx, tx, user, u.caller.SessionID)
+	}
+	return a.audit(ctx, tx, actionModified, &user.User, nil)
+}
+
+// askForAddresses sends what has to be confirmed.
+func (a *Auth) askForAddresses(ctx context.Context, tx Tx, user *UserRecord, u *update) ([]message, error) {
+	var out []message
+	if u.newEmail() && user.NewEmail == u.Email {
+		mails, err := a.mailEmailChange(ctx, tx, user, u.RedirectTo, u.Challenge)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, mails...)
+	}
+	if u.newPhone() && user.NewPhone == u.Phone {
+		texts, err := a.text(ctx, tx, texting{
+			user: user, to: u.Phone, channel: u.Channel, kind: OneTimePhoneChange, purpose: purposePhoneChange, failure: "phone_change",
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, texts...)
+	}
+	return out, nil
+}
+
+// mailEmailChange asks the new address, and the one before it, to agree.
+func (a *Auth) mailEmailChange(ctx context.Context, tx Tx, user *UserRecord, redirectTo string, c Challenge) ([]message, error) {
+	m := mailing{
+		user: user, to: user.NewEmail, account: user.ID.String(), redirectTo: redirectTo, challenge: c,
+		kind: OneTimeEmailChangeNew, purpose: purposeEmailChange, mail: MailEmailChange, method: "email_change",
+	}
+	out, err := a.mail(ctx, tx, m)
+	if err != nil || a.cfg.Email.SingleChangeConfirmation || user.Email == "" {
+		return out, err
+	}
+	token, err := a.newOneTime(ctx, &user.User, OneTimeEmailChangeCurrent, purposeEmailChange, user.Email, c.used())
+	if err != nil {
+		return nil, err
+	}
+	if err := a.issue(ctx, tx, token); err != nil {
+		return nil, err
+	}
+	m.to = user.Email
+	return append(out, message{mail: a.newMail(ctx, m, token), failure: mailFailures[m.mail]}), nil
+}
+
+// replaceEmail gives an account a proven address.
+func replaceEmail(u *UserRecord, email string, now time.Time) error {
+	if err := setAddress(u, providerEmail, email, true, now); err != nil {
+		return err
+	}
+	u.EmailConfirmedAt = either(u.EmailConfirmedAt, &now)
+	u.NewEmail, u.EmailChangeConfirmStatus = "", 0
+	u.IsAnonymous = false
+	return nil
+}
+
+// replacePhone gives an account a proven number.
+func replacePhone(u *UserRecord, phone string, now time.Time) error {
+	if err := setAddress(u, providerPhone, phone, true, now); err != nil {
+		return err
+	}
+	u.PhoneConfirmedAt = &now
+	u.NewPhone = ""
+	u.IsAnonymous = false
+	return nil
 }
 
 // edit merges metadata into an account and gives it a new password's hash, each

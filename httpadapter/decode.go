@@ -52,7 +52,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	case errors.As(err, &tooLarge):
 		return nil, &postern.Error{
 			Kind: postern.KindTooLarge, Code: postern.ErrRequestTooLarge,
-			Message: fmt.Sprintf("Request body too large (max %d bytes)", tooLarge.Limit),
+			Message: fmt.Sprintf("Request body too large (max %d bytes)", tooLarge.Limit), Err: err,
 		}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, fmt.Errorf("the request body did not arrive: %w", err)

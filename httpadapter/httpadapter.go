@@ -12,6 +12,7 @@ package httpadapter
 
 import (
 	"cmp"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -47,6 +48,11 @@ type Options struct {
 	// neither a page nor a page's size.
 	CursorPagination bool
 
+	// ConfirmPage is the page with a button that GET /confirm shows, executed
+	// with a ConfirmPage. Defaults to a plain one in the language of whoever
+	// reads it: English, German, French, Spanish, Portuguese or Japanese.
+	ConfirmPage *template.Template
+
 	// Logger hears of the failures whose cause no client is told. Nothing of a
 	// request but its method and path is logged. Defaults to the Auth's.
 	Logger *slog.Logger
@@ -55,7 +61,7 @@ type Options struct {
 // New returns the handler of the API, for the root of a URL: mounted elsewhere
 // it needs http.StripPrefix. It is safe for concurrent use.
 func New(a *postern.Auth, o Options) http.Handler {
-	s := &server{auth: a, cursorPagination: o.CursorPagination}
+	s := &server{auth: a, cursorPagination: o.CursorPagination, confirmPage: cmp.Or(o.ConfirmPage, defaultConfirmPage)}
 	h := limitBody(s.routes())
 	h = limitTime(h, cmp.Or(o.MaxRequestDuration, 10*time.Second))
 	h = noteClient(h, o.TrustedProxies)
@@ -67,14 +73,17 @@ func New(a *postern.Auth, o Options) http.Handler {
 type server struct {
 	auth             *postern.Auth
 	cursorPagination bool
+	confirmPage      *template.Template
 }
 
 // routes is the table of what is served where. A path that is written with a
 // slash at its end is served without it too.
 func (s *server) routes() http.Handler {
+	user, admin := RequireUser(s.auth), RequireAdmin(s.auth)
 	return newTree(map[string]middleware{
-		"/admin": RequireAdmin(s.auth),
-		"/user":  RequireUser(s.auth),
+		"/admin":          admin,
+		"/reauthenticate": user,
+		"/user":           user,
 	}, []route{
 		{"GET", "/health", s.health},
 		{"GET", "/settings", s.settings},
@@ -82,11 +91,26 @@ func (s *server) routes() http.Handler {
 
 		{"POST", "/signup/", s.signUp},
 		{"POST", "/token", s.token},
-		{"POST", "/logout", s.asUser(s.signOut)},
+		{"POST", "/logout", behind(user, s.signOut)},
+
+		{"POST", "/otp", s.otp},
+		{"POST", "/magiclink", s.magicLink},
+		{"POST", "/recover", s.recovery},
+		{"POST", "/resend", s.resend},
+		{"GET", "/reauthenticate/", s.reauthenticate},
+		{"POST", "/verify/", s.verify},
+		{"GET", "/verify/", s.verifyLink},
+
+		// The page before GET /verify, which is not GoTrue's.
+		{"HEAD", "/confirm", s.confirm},
+		{"GET", "/confirm", s.confirm},
+		{"POST", "/confirm", s.confirmed},
 
 		{"GET", "/user/", s.user},
 		{"PUT", "/user/", s.updateUser},
 
+		{"POST", "/invite", behind(admin, s.invite)},
+		{"POST", "/admin/generate_link", s.generateLink},
 		{"GET", "/admin/users/", s.adminListUsers},
 		{"POST", "/admin/users/", s.adminCreateUser},
 		{"GET", "/admin/users/{user_id}/", s.adminUser},
@@ -111,10 +135,10 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// asUser lets only signed-in users reach a single route. Unlike that of a
-// group, its guard does not come before the question of the method.
-func (s *server) asUser(e endpoint) endpoint {
-	guarded := RequireUser(s.auth)(e)
+// behind puts a guard before a single route. Unlike that of a group, it does not
+// come before the question of the method.
+func behind(guard middleware, e endpoint) endpoint {
+	guarded := guard(e)
 	return func(w http.ResponseWriter, r *http.Request) error {
 		guarded.ServeHTTP(w, r)
 		return nil

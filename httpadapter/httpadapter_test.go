@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -98,6 +100,7 @@ type api struct {
 	auth    *postern.Auth
 	handler http.Handler
 	log     *logBuffer
+	sent    *outbox
 	now     *time.Time
 }
 
@@ -111,9 +114,11 @@ type settings struct {
 // still until a test moves it.
 func newAPI(t testing.TB, st postern.Store, s settings) *api {
 	t.Helper()
-	log := &logBuffer{}
+	log, sent := &logBuffer{}, &outbox{}
 	now := time.Now()
 	cfg := postern.Config{
+		SiteURL: site, RedirectURLs: []string{"https://*.example.org/**", "com.example.app://**"}, ExternalURL: external,
+		Mailer: sent, SMS: sent,
 		Email:    postern.EmailConfig{Autoconfirm: true},
 		Password: postern.PasswordConfig{BcryptCost: 4},
 		JWT:      postern.JWTConfig{Secret: secret},
@@ -130,7 +135,90 @@ func newAPI(t testing.TB, st postern.Store, s settings) *api {
 	if s.options.Logger == nil {
 		s.options.Logger = cfg.Logger
 	}
-	return &api{auth: auth, handler: httpadapter.New(auth, s.options), log: log, now: &now}
+	return &api{auth: auth, handler: httpadapter.New(auth, s.options), log: log, sent: sent, now: &now}
+}
+
+// Where the app and the API are in these tests.
+const (
+	site     = "https://app.example.com"
+	external = "https://auth.example.com/auth/v1"
+)
+
+// outbox keeps the messages that were sent.
+type outbox struct {
+	mu    sync.Mutex
+	mails []postern.Mail
+	texts []postern.SMS
+	err   error // of whoever delivers
+}
+
+func (o *outbox) SendMail(_ context.Context, m postern.Mail) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mails = append(o.mails, m)
+	return o.err
+}
+
+func (o *outbox) SendSMS(_ context.Context, m postern.SMS) (string, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.texts = append(o.texts, m)
+	return fmt.Sprintf("sms-%d", len(o.texts)), o.err
+}
+
+// fail makes delivery fail with err, nil for never.
+func (o *outbox) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.err = err
+}
+
+// mailTo is the last mail to an address.
+func (a *api) mailTo(t testing.TB, email string) postern.Mail {
+	t.Helper()
+	a.sent.mu.Lock()
+	defer a.sent.mu.Unlock()
+	for _, m := range slices.Backward(a.sent.mails) {
+		if m.To == email {
+			return m
+		}
+	}
+	t.Fatalf("no mail to %s", email)
+	return postern.Mail{}
+}
+
+// textTo is the last text message to a number.
+func (a *api) textTo(t testing.TB, phone string) postern.SMS {
+	t.Helper()
+	a.sent.mu.Lock()
+	defer a.sent.mu.Unlock()
+	for _, m := range slices.Backward(a.sent.texts) {
+		if m.Phone == phone {
+			return m
+		}
+	}
+	t.Fatalf("no text message to %s", phone)
+	return postern.SMS{}
+}
+
+// messages counts what was sent.
+func (a *api) messages() int {
+	a.sent.mu.Lock()
+	defer a.sent.mu.Unlock()
+	return len(a.sent.mails) + len(a.sent.texts)
+}
+
+// wait lets as much time go by as has to be between two messages.
+func (a *api) wait() { *a.now = a.now.Add(time.Minute) }
+
+// object is a JSON object of strings, given as name, value, name, value.
+func object(pairs ...string) string {
+	m := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	b, _ := json.Marshal(m)
+	return string(b)
 }
 
 // logBuffer is a log that can be read while it is written.

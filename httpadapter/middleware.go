@@ -188,6 +188,7 @@ func noteClient(next http.Handler, trusted []netip.Prefix) http.Handler {
 		next.ServeHTTP(w, r.WithContext(postern.WithRequestInfo(r.Context(), postern.RequestInfo{
 			IP:        clientAddress(r, trusted),
 			UserAgent: userAgent(r),
+			Languages: languages(r),
 		})))
 	})
 }

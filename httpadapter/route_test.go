@@ -39,6 +39,13 @@ func TestRoutingWithoutToken(t *testing.T) {
 		{"POST /logout/", 404, notFound, ""},
 		{"GET /.well-known/jwks.json/", 404, notFound, ""},
 		{"GET /.well-known", 404, notFound, ""},
+		{"GET /otp/", 404, notFound, ""},
+		{"POST /magiclink/", 404, notFound, ""},
+		{"POST /recover/", 404, notFound, ""},
+		{"POST /resend/", 404, notFound, ""},
+		{"POST /invite/", 404, notFound, ""},
+		{"GET /confirm/", 404, notFound, ""},
+		{"GET /verify/x", 404, notFound, ""},
 		{"GET /signup/x", 404, notFound, ""},
 		{"GET /signup//", 404, notFound, ""},
 
@@ -51,6 +58,14 @@ func TestRoutingWithoutToken(t *testing.T) {
 		{"OPTIONS /signup", 405, "", "POST"},
 		{"GET /token", 405, "", "POST"},
 		{"GET /logout", 405, "", "POST"},
+		{"GET /otp", 405, "", "POST"},
+		{"GET /magiclink", 405, "", "POST"},
+		{"GET /recover", 405, "", "POST"},
+		{"GET /resend", 405, "", "POST"},
+		{"PUT /verify", 405, "", "GET, POST"},
+		{"HEAD /verify/", 405, "", "GET, POST"},
+		{"PUT /confirm", 405, "", "GET, HEAD, POST"},
+		{"GET /invite", 405, "", "POST"},
 
 		// The guard of a group comes first.
 		{"GET /user", 401, noBearer, ""},
@@ -66,6 +81,10 @@ func TestRoutingWithoutToken(t *testing.T) {
 		{"GET /admin/users/x/y/z", 401, noBearer, ""},
 		{"OPTIONS /admin/users", 401, noBearer, ""},
 		{"POST /logout", 401, noBearer, ""},
+		{"POST /invite", 401, noBearer, ""},
+		{"POST /admin/generate_link", 401, noBearer, ""},
+		{"GET /reauthenticate", 401, noBearer, ""},
+		{"POST /reauthenticate/", 401, noBearer, ""},
 	} {
 		t.Run(c.line, func(t *testing.T) {
 			t.Parallel()
@@ -99,6 +118,8 @@ func TestRoutingAsOperator(t *testing.T) {
 		{"GET /admin/user/", 404, notFound, ""},
 		{"GET /admin/users//", 404, notFound, ""},
 		{"GET /admin/users/" + someID + "/x", 404, notFound, ""},
+		{"POST /admin/generate_link/", 404, notFound, ""},
+		{"GET /admin/generate_link", 405, "", "POST"},
 		{"PATCH /admin/users", 405, "", "GET, POST"},
 		{"HEAD /admin/users/", 405, "", "GET, POST"},
 		{"POST /admin/users/" + someID, 405, "", "DELETE, GET, PUT"},

@@ -22,12 +22,9 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &p); err != nil {
 		return err
 	}
-	if err := checkChannel(p.Phone, p.Channel); err != nil {
-		return err
-	}
 	res, err := s.auth.SignUp(r.Context(), postern.SignUpParams{
 		Email: p.Email, Phone: p.Phone, Password: p.Password, Data: p.Data, Audience: audienceOf(r),
-		CodeChallenge: p.CodeChallenge, CodeChallengeMethod: p.CodeChallengeMethod,
+		Channel: p.Channel, RedirectTo: s.redirectTo(r), Challenge: challenge(p.CodeChallenge, p.CodeChallengeMethod),
 	})
 	if err != nil {
 		return err
@@ -36,14 +33,4 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 		return respondSession(w, res.Session, res)
 	}
 	return respond(w, http.StatusOK, res)
-}
-
-// checkChannel refuses a way to a phone other than SMS. It needs a phone:
-// without one a channel means nothing.
-func checkChannel(phone, channel string) error {
-	if phone == "" || channel == "" || channel == "sms" {
-		return nil
-	}
-	return invalid("Invalid channel, supported values are 'sms' or 'whatsapp'. " +
-		"'whatsapp' is only supported if Twilio or Twilio Verify is used as the provider.")
 }

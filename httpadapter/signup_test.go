@@ -63,7 +63,6 @@ func TestSignUpThatAwaitsConfirmation(t *testing.T) {
 
 func TestSignUpRefusals(t *testing.T) {
 	t.Parallel()
-	const channel = "Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only supported if Twilio or Twilio Verify is used as the provider."
 	a := newAPI(t, openSQLite(t), settings{config: func(c *postern.Config) { c.Phone.Enabled, c.Phone.Autoconfirm = true, true }})
 	for _, c := range []struct {
 		body   string
@@ -73,8 +72,10 @@ func TestSignUpRefusals(t *testing.T) {
 		{`{"email":"a@example.com"}`, 400, older("400", "validation_failed", "Signup requires a valid password")},
 		{`{"email":"a@example.com","password":"abc"}`, 422, `{"code":422,"error_code":"weak_password","msg":"Password should be at least 6 characters.","weak_password":{"reasons":["length"]}}`},
 		{`{"email":"a@example.com","phone":"15550100010","password":"Secret-pw-123"}`, 400, older("400", "validation_failed", "Only an email address or phone number should be provided on signup.")},
-		{`{"phone":"15550100010","password":"Secret-pw-123","channel":"fax"}`, 400, older("400", "validation_failed", channel)},
-		{`{"phone":"15550100010","password":"Secret-pw-123","channel":"whatsapp"}`, 400, older("400", "validation_failed", channel)},
+		{`{"phone":"15550100010","password":"Secret-pw-123","channel":"fax"}`, 400, older("400", "validation_failed", badChannel)},
+		{`{"phone":"15550100010","password":"Secret-pw-123","channel":"whatsapp"}`, 400, older("400", "validation_failed", badChannel)},
+		{`{"phone":"15550100010","password":"abc","channel":"fax"}`, 422, `{"code":422,"error_code":"weak_password","msg":"Password should be at least 6 characters.","weak_password":{"reasons":["length"]}}`},
+		{object("phone", "15550100010", "password", password, "code_challenge", codeChallenge, "code_challenge_method", "s256"), 400, older("400", "validation_failed", "PKCE not supported for phone signups")},
 		{`{"phone":"abc","password":"Secret-pw-123","channel":"sms"}`, 400, older("400", "validation_failed", "Invalid phone number format (E.164 required)")},
 		{`{"email":"a@example.com","password":"Secret-pw-123","code_challenge":"x"}`, 400, older("400", "validation_failed", "PKCE flow requires code_challenge_method and code_challenge")},
 	} {

@@ -16,6 +16,8 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) error {
 		return s.passwordGrant(w, r)
 	case "refresh_token":
 		return s.refreshTokenGrant(w, r)
+	case "pkce":
+		return s.pkceGrant(w, r)
 	}
 	return &postern.Error{
 		Kind: postern.KindInvalid, Code: postern.ErrInvalidCredentials, Message: "unsupported_grant_type",
@@ -58,6 +60,22 @@ func (s *server) refreshTokenGrant(w http.ResponseWriter, r *http.Request) error
 	return respondSession(w, session, session)
 }
 
+func (s *server) pkceGrant(w http.ResponseWriter, r *http.Request) error {
+	type PKCEGrantParams struct {
+		AuthCode     string `json:"auth_code"`
+		CodeVerifier string `json:"code_verifier"`
+	}
+	var p PKCEGrantParams
+	if err := decode(r, &p); err != nil {
+		return err
+	}
+	session, err := s.auth.ExchangeCodeForSession(r.Context(), p.AuthCode, p.CodeVerifier)
+	if err != nil {
+		return err
+	}
+	return respondSession(w, session, session)
+}
+
 // setRefusalHeaders says whose refresh was refused, and whose session a reused
 // refresh token has ended.
 func setRefusalHeaders(h http.Header, err error) {
@@ -86,12 +104,17 @@ func setRefreshHeaders(h http.Header, info postern.RefreshInfo) {
 
 func isLegacy(info postern.RefreshInfo) bool { return info.Counter < 0 }
 
-// respondSession writes an answer that carries a session (contract:
-// endpoints.md §0.6).
+// respondSession writes an answer that carries a session.
 func respondSession(w http.ResponseWriter, s *postern.Session, body any) error {
+	w.Header().Set("Cache-Control", "no-store")
+	setSessionHeaders(w.Header(), s)
+	return respond(w, http.StatusOK, body)
+}
+
+// setSessionHeaders says whose session an answer carries and which refresh token
+// it has (contract: endpoints.md §0.6).
+func setSessionHeaders(h http.Header, s *postern.Session) {
 	const legacyPrefix = 5 // of a refresh token, in bytes
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
 	h.Set("Sb-Auth-User-Id", s.User.ID.String())
 	h.Set("Sb-Auth-Session-Id", s.ID.String())
 	if isLegacy(s.Refresh) {
@@ -99,7 +122,6 @@ func respondSession(w http.ResponseWriter, s *postern.Session, body any) error {
 	} else {
 		h.Set("Sb-Auth-Refresh-Token-Counter", strconv.FormatInt(s.Refresh.Counter, 10))
 	}
-	return respond(w, http.StatusOK, body)
 }
 
 // signOut serves POST /logout.

@@ -80,7 +80,6 @@ func TestGrantTypes(t *testing.T) {
 		{"POST /token?grant_type=foo", `{}`, nil, unsupported},
 		{"POST /token?grant_type=%zz", `{}`, nil, unsupported},
 		{"POST /token?grant_type=PASSWORD", `{}`, nil, unsupported},
-		{"POST /token?grant_type=pkce", `{}`, nil, unsupported},
 		{"POST /token?grant_type=id_token", `{}`, nil, unsupported},
 		{"POST /token?grant_type=web3", `{}`, nil, unsupported},
 		{"POST /token", `grant_type=foo`, form, unsupported},

@@ -15,7 +15,7 @@ func (s *server) user(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, http.StatusOK, user)
 }
 
-// updateUser serves PUT /user. A nonce is accepted and not asked for.
+// updateUser serves PUT /user.
 func (s *server) updateUser(w http.ResponseWriter, r *http.Request) error {
 	type UserUpdateParams struct {
 		Email               string         `json:"email"`
@@ -33,12 +33,10 @@ func (s *server) updateUser(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &p); err != nil {
 		return err
 	}
-	if err := checkChannel(p.Phone, p.Channel); err != nil {
-		return err
-	}
 	user, err := s.auth.UpdateUser(r.Context(), postern.CallerFromContext(r.Context()), postern.UpdateUserParams{
 		Email: p.Email, Phone: p.Phone, Password: p.Password, CurrentPassword: p.CurrentPassword,
-		Data: p.Data, AppMetadata: p.AppData,
+		Nonce: p.Nonce, Data: p.Data, AppMetadata: p.AppData,
+		Channel: p.Channel, RedirectTo: s.redirectTo(r), Challenge: challenge(p.CodeChallenge, p.CodeChallengeMethod),
 	})
 	if err != nil {
 		return err

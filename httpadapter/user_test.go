@@ -33,8 +33,7 @@ func TestUser(t *testing.T) {
 			{`{"email":"bad"}`, 400, older("400", "validation_failed", "Unable to validate email address: invalid format")},
 			{`{"phone":"abc"}`, 400, older("400", "validation_failed", "Invalid phone number format (E.164 required)")},
 			{`{"app_metadata":{"a":1}}`, 403, older("403", "not_admin", "Updating app_metadata requires admin privileges")},
-			{`{"channel":"fax","phone":"15550100001"}`, 400, older("400", "validation_failed",
-				"Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only supported if Twilio or Twilio Verify is used as the provider.")},
+			{`{"channel":"fax","phone":"15550100001"}`, 400, older("400", "validation_failed", badChannel)},
 		} {
 			a.expect(t, put(c.body), c.status, c.want)
 		}

@@ -102,6 +102,7 @@ func (f *found) userRecord() *postern.UserRecord {
 		User:                     f.user.user(),
 		PasswordHash:             postern.Secret(f.user.EncryptedPassword),
 		IsSSOUser:                bool(f.user.IsSSOUser),
+		CodeHashes:               f.user.codeHashes(),
 		EmailChangeConfirmStatus: int(f.user.EmailChangeConfirmStatus),
 	}
 	u.Identities = make([]postern.Identity, len(f.identities)) // not nil, which says "not loaded"

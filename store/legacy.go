@@ -23,11 +23,11 @@ type legacyRow struct {
 func (r *legacyRow) token() *postern.LegacyToken {
 	return &postern.LegacyToken{
 		ID:        r.ID,
-		Token:     string(r.Token),
+		Token:     postern.Secret(r.Token),
 		SessionID: r.SessionID,
 		Revoked:   r.Revoked,
 		UpdatedAt: r.UpdatedAt.Time,
-		Successor: string(r.Successor),
+		Successor: postern.Secret(r.Successor),
 		Newest:    r.Newest,
 	}
 }

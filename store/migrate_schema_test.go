@@ -174,6 +174,8 @@ func TestBothSchemasTakeAndRefuseTheSame(t *testing.T) {
 		{"current keys of two purposes", []string{fmt.Sprintf(key, "a", "signing", "NULL"), fmt.Sprintf(key, "b", "hmac", "NULL")}, true},
 		{"a current key and retired ones", []string{fmt.Sprintf(key, "a", "signing", "NULL"), fmt.Sprintf(key, "b", "signing", ":now"), fmt.Sprintf(key, "c", "signing", ":now")}, true},
 		{"a key for nothing", []string{fmt.Sprintf(key, "a", "", "NULL")}, false},
+		{"one counter twice", two("INSERT INTO auth.postern_counters (key, value, started_at) VALUES ('a', 1, :now)"), false},
+		{"a counter without a time", []string{"INSERT INTO auth.postern_counters (key, value) VALUES ('a', 1)"}, false},
 		{"an OAuth client", []string{fmt.Sprintf(client, "dynamic", "public", "none")}, true},
 		{"an unknown registration", []string{fmt.Sprintf(client, "automatic", "public", "none")}, false},
 		{"an unknown kind of client", []string{fmt.Sprintf(client, "dynamic", "secret", "none")}, false},

@@ -142,7 +142,7 @@ func TestLegacyTokensKnowTheirNeighbours(t *testing.T) {
 			{Token: "loose-1", Revoked: true, Newest: true},
 			{Token: "loose-2", Newest: true},
 		} {
-			got, err := st.FindLegacyToken(t.Context(), want.Token)
+			got, err := st.FindLegacyToken(t.Context(), string(want.Token))
 			ok(t, err)
 			want.ID, want.UpdatedAt = got.ID, later(1)
 			if got.ID == 0 || *got != want {
@@ -352,19 +352,20 @@ func TestTimesAreStoredInUTCWithMicroseconds(t *testing.T) {
 	})
 }
 
-// updates collects the UPDATE statements that a database runs.
-type updates struct {
+// recorder collects the statements of a kind that a database runs.
+type recorder struct {
+	verb  string
 	mu    sync.Mutex
 	texts []string
 }
 
-func (u *updates) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Context { return ctx }
+func (r *recorder) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Context { return ctx }
 
-func (u *updates) AfterQuery(_ context.Context, event *bun.QueryEvent) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if strings.HasPrefix(event.Query, "UPDATE") {
-		u.texts = append(u.texts, event.Query)
+func (r *recorder) AfterQuery(_ context.Context, event *bun.QueryEvent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if strings.HasPrefix(event.Query, r.verb) {
+		r.texts = append(r.texts, event.Query)
 	}
 }
 
@@ -373,7 +374,7 @@ func TestUpdateWritesOnlyWhatChanged(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, st *store.Store) {
 		u := sample("a@example.com")
 		ok(t, st.AddUser(t.Context(), u))
-		var seen updates
+		seen := recorder{verb: "UPDATE"}
 		_, err := store.New(st.DB().WithQueryHook(&seen)).UpdateUser(t.Context(), u.ID, later(1), func(u *postern.UserRecord) error {
 			u.LastSignInAt = new(later(1))
 			return nil
@@ -414,7 +415,7 @@ func TestRowsFullOfNullsAreRead(t *testing.T) {
 
 		user, s, err := st.FindCaller(t.Context(), id, session)
 		ok(t, err)
-		if user.Aud != "" || user.Email != "" || !user.CreatedAt.IsZero() || user.Identities[0].Provider != "email" || s.AAL != "" || s.IP.IsValid() {
+		if user.CodeHashes != nil || user.Aud != "" || user.Email != "" || !user.CreatedAt.IsZero() || user.Identities[0].Provider != "email" || s.AAL != "" || s.IP.IsValid() {
 			t.Errorf("got %+v, %+v", user, s)
 		}
 		if _, err := st.UserSessions(t.Context(), id); err != nil {

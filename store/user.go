@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"strings"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 	"github.com/postern-auth/postern"
 )
 
-// userRow is a row of users without the columns that hold tokens.
+// userRow is a row of users. newUserRow leaves the columns of one-time tokens
+// empty: they are written elsewhere, and a new user has none.
 type userRow struct {
 	bun.BaseModel `bun:"alias:u"`
 
@@ -44,6 +46,13 @@ type userRow struct {
 	DeletedAt                instant  `bun:"deleted_at"`
 	IsSSOUser                flag     `bun:"is_sso_user"`
 	IsAnonymous              flag     `bun:"is_anonymous"`
+
+	ConfirmationToken       text `bun:"confirmation_token"`
+	RecoveryToken           text `bun:"recovery_token"`
+	EmailChangeTokenNew     text `bun:"email_change_token_new"`
+	EmailChangeTokenCurrent text `bun:"email_change_token_current"`
+	PhoneChangeToken        text `bun:"phone_change_token"`
+	ReauthenticationToken   text `bun:"reauthentication_token"`
 }
 
 // tokenColumns hold the hashes of one-time tokens. GoTrue cannot read a row in
@@ -120,13 +129,10 @@ func (s *Store) AddUser(ctx context.Context, u *postern.UserRecord) error {
 		return explain("add a user", err)
 	}
 	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		insert := c.NewInsert().Model(row).ModelTableExpr("?", c.table("users")).
+		_, err := c.NewInsert().Model(row).ModelTableExpr("?", c.table("users")).
 			Value("instance_id", "?", uuid.Nil).
-			Returning("NULL") // bun would ask for what became of the NULLs
-		for _, column := range tokenColumns {
-			insert.Value(column, "''")
-		}
-		if _, err := insert.Exec(ctx); err != nil {
+			Returning("NULL").Exec(ctx) // bun would ask for what became of the NULLs
+		if err != nil {
 			return c.fault("add a user", err)
 		}
 		return c.addIdentities(ctx, newIdentityRows(u.ID, u.Identities))
@@ -218,11 +224,11 @@ func (s *Store) UpdateUser(ctx context.Context, id uuid.UUID, now time.Time, cha
 			return err
 		}
 		before, identities := newUserRow(u), newIdentityRows(id, u.Identities)
-		confirmedAt := u.ConfirmedAt
+		confirmedAt, codeHashes := u.ConfirmedAt, maps.Clone(u.CodeHashes)
 		if err := change(u); err != nil {
 			return err
 		}
-		u.ID, u.UpdatedAt, u.ConfirmedAt = id, newInstant(now).Time, confirmedAt
+		u.ID, u.UpdatedAt, u.ConfirmedAt, u.CodeHashes = id, newInstant(now).Time, confirmedAt, codeHashes
 		if err := c.updateUser(ctx, before, newUserRow(u)); err != nil {
 			return err
 		}

@@ -2,6 +2,9 @@
 package pkce
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"regexp"
 	"strings"
@@ -39,4 +42,14 @@ func Check(challenge, method string) error {
 		return ErrMethod
 	}
 	return nil
+}
+
+// Verify reports whether a verifier is the one that a challenge was made of (RFC
+// 7636 §4.6).
+func Verify(challenge, method, verifier string) bool {
+	if strings.EqualFold(method, "s256") {
+		sum := sha256.Sum256([]byte(verifier))
+		verifier = base64.RawURLEncoding.EncodeToString(sum[:])
+	}
+	return challenge != "" && subtle.ConstantTimeCompare([]byte(challenge), []byte(verifier)) == 1
 }

@@ -36,3 +36,25 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// The example of RFC 7636, appendix B.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	const verifier, challenge = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+	for _, c := range []struct {
+		name, challenge, method, verifier string
+		want                              bool
+	}{
+		{"S256", challenge, "s256", verifier, true},
+		{"S256 in capitals", challenge, "S256", verifier, true},
+		{"another verifier", challenge, "s256", verifier + "x", false},
+		{"the challenge itself", challenge, "s256", challenge, false},
+		{"plain", verifier, "plain", verifier, true},
+		{"plain against S256", challenge, "plain", verifier, false},
+		{"no challenge", "", "plain", "", false},
+	} {
+		if got := pkce.Verify(c.challenge, c.method, c.verifier); got != c.want {
+			t.Errorf("%s: Verify = %v, want %v", c.name, got, c.want)
+		}
+	}
+}

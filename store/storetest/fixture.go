@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,44 @@ func key(kid string) postern.KeyRecord {
 	}
 }
 
+// allKinds are the places that a user has for one-time tokens.
+var allKinds = [...]postern.OneTimeKind{
+	postern.OneTimeConfirmation, postern.OneTimeRecovery, postern.OneTimeEmailChangeNew,
+	postern.OneTimeEmailChangeCurrent, postern.OneTimePhoneChange, postern.OneTimeReauthentication,
+}
+
+// token returns a one-time token that has nothing in common with those of other
+// seeds, kinds and users.
+func token(userID uuid.UUID, kind postern.OneTimeKind, seed string) postern.OneTimeToken {
+	name := fmt.Sprint(seed, " ", kind, " ", userID)
+	return postern.OneTimeToken{
+		UserID:    userID,
+		Kind:      kind,
+		CodeHash:  "code " + name,
+		LinkHash:  "link " + name,
+		RelatesTo: "address " + name,
+		CreatedAt: moment(1),
+	}
+}
+
+func fullFlow(userID uuid.UUID) postern.FlowRecord {
+	id := newID()
+	return postern.FlowRecord{
+		ID:                   id,
+		UserID:               userID,
+		AuthCode:             "code of " + id.String(),
+		CodeChallenge:        "challenge",
+		CodeChallengeMethod:  "plain",
+		ProviderType:         "email",
+		AuthenticationMethod: "magiclink",
+		ProviderAccessToken:  "access",
+		ProviderRefreshToken: "refresh",
+		CreatedAt:            moment(1),
+		UpdatedAt:            moment(2),
+		AuthCodeIssuedAt:     momentPtr(3),
+	}
+}
+
 // digits turns a seed into a number of its own.
 func digits(seed string) string {
 	var b strings.Builder
@@ -129,11 +168,14 @@ func digits(seed string) string {
 }
 
 // fixturesAreFull makes sure that no field can be dropped unnoticed. Those that it
-// leaves out, the interface cannot write.
+// leaves out, AddUser and AddSession cannot write.
 func fixturesAreFull(t *testing.T, _ postern.Store) {
-	for _, fixture := range []any{fullUser("a"), fullSession(newID()), key("a")} {
+	left := []string{".User.Factors", ".CodeHashes", ".OAuthClientID"}
+	for _, fixture := range []any{
+		fullUser("a"), fullSession(newID()), key("a"), token(newID(), postern.OneTimeRecovery, "a"), fullFlow(newID()),
+	} {
 		for _, name := range zeroFields("", reflect.ValueOf(fixture)) {
-			if name != ".User.Factors" && name != ".OAuthClientID" {
+			if !slices.Contains(left, name) {
 				t.Errorf("%T: %s is zero", fixture, name)
 			}
 		}

@@ -46,7 +46,50 @@ func oddTexts(t *testing.T, st postern.Store) {
 		ok(t, err)
 		_, err = st.FindLegacyToken(t.Context(), text)
 		isError(t, "FindLegacyToken", err, postern.ErrNoRow)
+		oddToken(t, st, u, text)
+		oddFlow(t, st, text)
+		oddCounter(t, st, text)
 	}
+}
+
+func oddToken(t *testing.T, st postern.Store, u *postern.UserRecord, text string) {
+	t.Helper()
+	want := postern.OneTimeToken{
+		UserID: u.ID, Kind: postern.OneTimePhoneChange, CodeHash: text, LinkHash: text, RelatesTo: text, CreatedAt: moment(1),
+	}
+	ok(t, st.PutOneTimeToken(t.Context(), want))
+	got, err := st.FindOneTimeToken(t.Context(), []string{"another", text})
+	ok(t, err)
+	same(t, "FindOneTimeToken", *got, want)
+	waiting, err := st.UsersByNewPhone(t.Context(), text, u.Aud) // NewPhone is the text, too
+	if err != nil || len(waiting) != 1 || waiting[0].ID != u.ID {
+		t.Errorf("UsersByNewPhone %q: got %d users, %v, want the one", text, len(waiting), err)
+	}
+	ok(t, st.TakeOneTimeToken(t.Context(), u.ID, want.Kind, text))
+}
+
+func oddFlow(t *testing.T, st postern.Store, text string) {
+	t.Helper()
+	want := fullFlow(newID())
+	want.AuthCode, want.CodeChallenge, want.ProviderType, want.AuthenticationMethod = text, text, text, text
+	want.ProviderAccessToken, want.ProviderRefreshToken = postern.Secret(text), postern.Secret(text)
+	ok(t, st.AddFlow(t.Context(), want))
+	got, err := st.FindFlow(t.Context(), text)
+	ok(t, err)
+	same(t, "FindFlow", *got, want)
+	got, err = st.NewestFlow(t.Context(), want.UserID, text)
+	ok(t, err)
+	same(t, "NewestFlow", *got, want)
+}
+
+func oddCounter(t *testing.T, st postern.Store, text string) {
+	t.Helper()
+	counts(t, st, text, moment(1), moment(0), 1)
+	counts(t, st, text, moment(1), moment(0), 2)
+	_, err := st.Claim(t.Context(), text, moment(2), moment(1))
+	ok(t, err)
+	ok(t, st.DropCounter(t.Context(), text))
+	counts(t, st, text, moment(1), moment(0), 1)
 }
 
 func badTexts(t *testing.T, st postern.Store) {
@@ -56,6 +99,9 @@ func badTexts(t *testing.T, st postern.Store) {
 	ok(t, st.AddSession(t.Context(), s))
 	for _, bad := range []string{"a\x00b", "\xff", "a\xc0\xafb", "\xed\xa0\x80"} {
 		for what, err := range withText(t, st, u, s, bad) {
+			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
+		}
+		for what, err := range withTokenText(t, st, u, bad) {
 			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
 		}
 	}
@@ -96,6 +142,46 @@ func withText(t *testing.T, st postern.Store, u *postern.UserRecord, s *postern.
 		"UpgradeSession, its new key":  st.UpgradeSession(t.Context(), postern.SessionUpgrade{SessionID: s.ID, Key: postern.Secret(text)}),
 		"UpgradeSession, its address":  st.UpgradeSession(t.Context(), postern.SessionUpgrade{SessionID: s.ID, UserAgent: text}),
 		"AddUser, the user's audience": st.AddUser(t.Context(), &postern.UserRecord{User: postern.User{ID: newID(), Aud: text}}),
+	}
+}
+
+// withTokenText is withText for one-time tokens, flows and counters.
+func withTokenText(t *testing.T, st postern.Store, u *postern.UserRecord, text string) map[string]error {
+	put := func(change func(*postern.OneTimeToken)) error {
+		token := token(u.ID, postern.OneTimeRecovery, "a")
+		change(&token)
+		return st.PutOneTimeToken(t.Context(), token)
+	}
+	add := func(change func(*postern.FlowRecord)) error {
+		flow := fullFlow(u.ID)
+		change(&flow)
+		return st.AddFlow(t.Context(), flow)
+	}
+	_, byLink := st.FindOneTimeToken(t.Context(), []string{"good", text})
+	_, byEmail := st.UsersByNewEmail(t.Context(), text, u.Aud)
+	_, byPhone := st.UsersByNewPhone(t.Context(), text, u.Aud)
+	_, byAudience := st.UsersByNewEmail(t.Context(), u.NewEmail, text)
+	_, newest := st.NewestFlow(t.Context(), u.ID, text)
+	_, byCode := st.FindFlow(t.Context(), text)
+	_, counted := st.Count(t.Context(), text, moment(1), moment(0))
+	_, claimed := st.Claim(t.Context(), text, moment(1), moment(0))
+	return map[string]error{
+		"PutOneTimeToken, code":     put(func(t *postern.OneTimeToken) { t.CodeHash = text }),
+		"PutOneTimeToken, link":     put(func(t *postern.OneTimeToken) { t.LinkHash = text }),
+		"PutOneTimeToken, address":  put(func(t *postern.OneTimeToken) { t.RelatesTo = text }),
+		"TakeOneTimeToken":          st.TakeOneTimeToken(t.Context(), u.ID, postern.OneTimeRecovery, text),
+		"FindOneTimeToken":          byLink,
+		"UsersByNewEmail":           byEmail,
+		"UsersByNewEmail, audience": byAudience,
+		"UsersByNewPhone":           byPhone,
+		"AddFlow, code":             add(func(f *postern.FlowRecord) { f.AuthCode = text }),
+		"AddFlow, challenge":        add(func(f *postern.FlowRecord) { f.CodeChallenge = text }),
+		"AddFlow, provider's token": add(func(f *postern.FlowRecord) { f.ProviderAccessToken = postern.Secret(text) }),
+		"NewestFlow":                newest,
+		"FindFlow":                  byCode,
+		"Count":                     counted,
+		"Claim":                     claimed,
+		"DropCounter":               st.DropCounter(t.Context(), text),
 	}
 }
 

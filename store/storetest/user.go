@@ -415,7 +415,23 @@ func missing(t *testing.T, st postern.Store) {
 		"UpgradeSession": func() error {
 			return st.UpgradeSession(t.Context(), postern.SessionUpgrade{TokenID: 1, SessionID: legacy.ID, Key: "key", At: moment(1)})
 		},
-		"RetireKey": func() error { return st.RetireKey(t.Context(), "no", moment(0)) },
+		"PutOneTimeToken": func() error { return st.PutOneTimeToken(t.Context(), token(id, postern.OneTimeRecovery, "a")) },
+		"TakeOneTimeToken": func() error {
+			return st.TakeOneTimeToken(t.Context(), u.ID, postern.OneTimeRecovery, "no")
+		},
+		"take of nobody": func() error { return st.TakeOneTimeToken(t.Context(), id, postern.OneTimeRecovery, "no") },
+		"take of \"\"":   func() error { return st.TakeOneTimeToken(t.Context(), u.ID, postern.OneTimeRecovery, "") },
+		"FindOneTimeToken": func() error {
+			_, err := st.FindOneTimeToken(t.Context(), []string{"no", "", "neither"})
+			return err
+		},
+		"FindOneTimeToken, no hash": func() error { _, err := st.FindOneTimeToken(t.Context(), nil); return err },
+		"NewestFlow":                func() error { _, err := st.NewestFlow(t.Context(), id, "magiclink"); return err },
+		"FindFlow":                  func() error { _, err := st.FindFlow(t.Context(), "no"); return err },
+		"FindFlow, no code":         func() error { _, err := st.FindFlow(t.Context(), ""); return err },
+		"IssueAuthCode":             func() error { return st.IssueAuthCode(t.Context(), id, moment(1)) },
+		"TakeFlow":                  func() error { return st.TakeFlow(t.Context(), id) },
+		"RetireKey":                 func() error { return st.RetireKey(t.Context(), "no", moment(0)) },
 	} {
 		isError(t, what, call(), postern.ErrNoRow)
 	}
@@ -432,6 +448,9 @@ func removedTwice(t *testing.T, st postern.Store) {
 		"DropFactors":       st.DropFactors(t.Context(), newID()),
 		"DropLegacyToken":   st.DropLegacyToken(t.Context(), 1),
 		"DropKeys":          st.DropKeys(t.Context(), moment(0)),
+		"DropFlows":         st.DropFlows(t.Context(), moment(0)),
+		"DropCounter":       st.DropCounter(t.Context(), "no"),
+		"DropCounters":      st.DropCounters(t.Context(), moment(0)),
 	} {
 		if err != nil {
 			t.Errorf("%s: got error %v, want none", what, err)

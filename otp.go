@@ -1,0 +1,209 @@
+package postern
+
+import (
+	"context"
+	"errors"
+)
+
+// SignInWithOTPParams asks for a code and, by e-mail, a link. Exactly one of Email
+// and Phone is given.
+type SignInWithOTPParams struct {
+	Email      string
+	Phone      string
+	Channel    string         // "sms", the default, or "whatsapp"; with Phone only
+	NoSignUp   bool           // refuse addresses that have no account
+	Data       map[string]any // becomes user_metadata of a new account
+	RedirectTo string         // where the link leads; defaults to Config.SiteURL
+	Audience   string         // defaults to Config.Audience
+	Challenge                 // with Email only
+}
+
+// SentMessage is what is known of a message that was sent.
+type SentMessage struct {
+	// ID is the SMS service's id, "" for mails, and "test-otp" for numbers of
+	// PhoneConfig.TestCodes.
+	ID string `json:"message_id,omitempty"`
+}
+
+// SignInWithOTP sends a code to an address, and makes an account for it where
+// there is none. The code or link goes to VerifyOTP. Errors: ErrValidationFailed,
+// ErrOTPDisabled, ErrSignUpDisabled, ErrEmailProviderDisabled,
+// ErrPhoneProviderDisabled, and those of sending (contract: endpoints.md, POST
+// /otp).
+func (a *Auth) SignInWithOTP(ctx context.Context, p SignInWithOTPParams) (*SentMessage, error) {
+	if p.Email != "" && p.Phone != "" {
+		return nil, invalid("Only an email address or phone number should be provided")
+	}
+	if p.Email != "" && p.Channel != "" {
+		return nil, invalid("Channel should only be specified with Phone OTP")
+	}
+	if err := p.Challenge.check(); err != nil {
+		return nil, err
+	}
+	if err := a.checkData(p.Data); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.Email != "":
+		return &SentMessage{}, a.signInByMail(ctx, p)
+	case p.Phone != "":
+		return a.signInBySMS(ctx, p)
+	}
+	return nil, invalid("One of email or phone must be set")
+}
+
+func otpDisabled() *Error {
+	return fail(KindUnprocessable, ErrOTPDisabled, "Signups not allowed for otp")
+}
+
+func (a *Auth) signInByMail(ctx context.Context, p SignInWithOTPParams) error {
+	switch {
+	case a.cfg.Email.Disabled:
+		return fail(KindUnprocessable, ErrEmailProviderDisabled, "Email logins are disabled")
+	case a.cfg.Email.NoMagicLinks:
+		return fail(KindUnprocessable, ErrEmailProviderDisabled, "Login with magic link is disabled")
+	}
+	who, err := a.otpApplicant(p, providerEmail, p.Email)
+	if err != nil {
+		return err
+	}
+	var out []message
+	err = a.enrolOnce(func() error {
+		return a.inTx(ctx, func(tx Tx) error {
+			out, err = a.otpByMail(ctx, tx, who, p)
+			return err
+		})
+	})
+	if err != nil {
+		return internal("Database error finding user", err)
+	}
+	_, err = a.send(ctx, out...)
+	return err
+}
+
+// otpApplicant is whoever asks for a code as somebody who may want an account.
+func (a *Auth) otpApplicant(p SignInWithOTPParams, provider, given string) (*applicant, error) {
+	who, err := a.applicantAt(provider, given, p.Audience)
+	if err != nil {
+		if p.NoSignUp && !a.cfg.HideAccounts {
+			return nil, otpDisabled()
+		}
+		return nil, err
+	}
+	who.data = p.Data
+	return who, nil
+}
+
+// otpByMail decides on the mail that an address gets.
+func (a *Auth) otpByMail(ctx context.Context, tx Tx, who *applicant, p SignInWithOTPParams) ([]message, error) {
+	user, err := a.otpAccount(ctx, tx, who, p.NoSignUp)
+	if user == nil || err != nil {
+		return nil, err
+	}
+	m := confirmation(user)
+	m.redirectTo, m.challenge = p.RedirectTo, p.Challenge
+	return a.mail(ctx, tx, m)
+}
+
+// confirmation is the mail that proves an account's address. An account that is
+// proven already, or that an operator made, gets one that signs in: what it holds
+// is nobody's to replace.
+func confirmation(u *UserRecord) mailing {
+	if u.EmailConfirmedAt != nil || !u.ownSignUp() {
+		return mailing{
+			user: u, to: u.Email, kind: OneTimeRecovery, purpose: purposeMagicLink, mail: MailMagicLink, method: "magiclink",
+		}
+	}
+	return mailing{user: u, to: u.Email, kind: OneTimeConfirmation, purpose: purposeSignUp, mail: MailSignUp, method: methodSignUp}
+}
+
+// otpAccount returns the account of an address, and makes it if need be. One that
+// nobody has proven to own starts over, as if it were signed up again: what it holds
+// is what whoever the code goes to asked for.
+func (a *Auth) otpAccount(ctx context.Context, tx Tx, who *applicant, noSignUp bool) (*UserRecord, error) {
+	user, err := who.account(ctx, tx)
+	switch {
+	case errors.Is(err, ErrNoRow):
+		return a.otpNewAccount(ctx, tx, who, noSignUp)
+	case err != nil || user.confirmedAt(who.provider) != nil || !user.ownSignUp():
+		return user, err
+	}
+	return tx.UpdateUser(ctx, user.ID, a.now(), func(u *UserRecord) error {
+		if err := a.startOver(u, who); err != nil {
+			return err
+		}
+		u.LastSignInAt = nil // the code has yet to come back
+		return nil
+	})
+}
+
+// otpNewAccount makes an account. It returns none, and says so or not, where none
+// may be made.
+func (a *Auth) otpNewAccount(ctx context.Context, tx Tx, who *applicant, noSignUp bool) (*UserRecord, error) {
+	switch {
+	case noSignUp && a.cfg.HideAccounts:
+		return nil, who.claim(ctx, a, tx)
+	case noSignUp:
+		return nil, otpDisabled()
+	case a.cfg.DisableSignUp:
+		return nil, signUpDisabled()
+	}
+	user, err := a.newUser(who)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.await(user, who); err != nil {
+		return nil, err
+	}
+	user.LastSignInAt = nil
+	return user, tx.AddUser(ctx, user)
+}
+
+func (a *Auth) signInBySMS(ctx context.Context, p SignInWithOTPParams) (*SentMessage, error) {
+	if !a.cfg.Phone.Enabled {
+		return nil, fail(KindInvalid, ErrPhoneProviderDisabled, "Unsupported phone provider")
+	}
+	if err := a.checkChannel(p.Channel); err != nil {
+		return nil, err
+	}
+	who, err := a.otpApplicant(p, providerPhone, p.Phone)
+	if err != nil {
+		return nil, err
+	}
+	var out []message
+	var known bool
+	err = a.enrolOnce(func() error {
+		return a.inTx(ctx, func(tx Tx) error {
+			out, known, err = a.otpBySMS(ctx, tx, who, p)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, internal("Database error finding user", err)
+	}
+	id, err := a.send(ctx, out...)
+	if !known { // GoTrue does not show the id for an account that it has just made
+		id = ""
+	}
+	return &SentMessage{ID: id}, err
+}
+
+func (a *Auth) otpBySMS(ctx context.Context, tx Tx, who *applicant, p SignInWithOTPParams) (out []message, known bool, err error) {
+	user, err := a.otpAccount(ctx, tx, who, p.NoSignUp)
+	if user == nil || err != nil {
+		return nil, false, err
+	}
+	known = user.PhoneConfirmedAt != nil
+	out, err = a.text(ctx, tx, texting{
+		user: user, to: who.address, channel: p.Channel, kind: OneTimeConfirmation, purpose: purposeSMS, failure: "confirmation",
+	})
+	return out, known, err
+}
+
+func (a *Auth) checkChannel(channel string) error {
+	if channel == "" || channel == "sms" || channel == "whatsapp" && a.cfg.Phone.WhatsApp {
+		return nil
+	}
+	return invalid("Invalid channel, supported values are 'sms' or 'whatsapp'. " +
+		"'whatsapp' is only supported if Twilio or Twilio Verify is used as the provider.")
+}
