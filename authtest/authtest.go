@@ -6,6 +6,7 @@
 package authtest
 
 import (
+	"crypto/rand"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/message/devbox"
 	"github.com/postern-auth/postern/store/sqlite"
 )
 
@@ -21,6 +23,8 @@ type Service struct {
 	*postern.Auth
 	// Store is what the Auth stands on.
 	Store postern.Store
+	// Outbox has the mails and text messages that were sent.
+	Outbox *devbox.Box
 
 	ahead atomic.Int64 // of the real time, in nanoseconds
 }
@@ -49,7 +53,10 @@ func New(t testing.TB, edit ...func(*postern.Config)) *Service {
 func On(t testing.TB, st postern.Store, edit ...func(*postern.Config)) *Service {
 	t.Helper()
 	s := &Service{Store: st}
+	s.Outbox = devbox.New(devbox.Config{Now: s.Now})
 	cfg := postern.Config{
+		Mailer:   s.Outbox,
+		SMS:      s.Outbox,
 		Email:    postern.EmailConfig{Autoconfirm: true},
 		Password: postern.PasswordConfig{BcryptCost: bcrypt.MinCost},
 		Now:      s.Now,
@@ -62,6 +69,43 @@ func On(t testing.TB, st postern.Store, edit ...func(*postern.Config)) *Service 
 		t.Fatalf("authtest: %v", err)
 	}
 	return s
+}
+
+// LastCode returns the code of the newest message to an address or number. There
+// has to be one.
+func (s *Service) LastCode(t testing.TB, to string) string {
+	t.Helper()
+	return s.last(t, to).Code
+}
+
+// LastLink returns the link of the newest mail to an address. There has to be one.
+func (s *Service) LastLink(t testing.TB, to string) string {
+	t.Helper()
+	return s.last(t, to).Link
+}
+
+func (s *Service) last(t testing.TB, to string) devbox.Message {
+	t.Helper()
+	m, ok := s.Outbox.Last(to)
+	if !ok {
+		t.Fatalf("authtest: nothing was sent to %s", to)
+	}
+	return m
+}
+
+// SignedIn makes an account with a confirmed address and returns its session.
+func (s *Service) SignedIn(t testing.TB, email string) *postern.Session {
+	t.Helper()
+	password := rand.Text()
+	_, err := s.AdminCreateUser(t.Context(), postern.AdminCreateUserParams{Email: email, Password: &password, EmailConfirm: true})
+	if err != nil {
+		t.Fatalf("authtest: %v", err)
+	}
+	session, err := s.SignInWithPassword(t.Context(), postern.SignInWithPasswordParams{Email: email, Password: password})
+	if err != nil {
+		t.Fatalf("authtest: %v", err)
+	}
+	return &session.Session
 }
 
 // Now is the service's time: the real one, plus what Advance added.
