@@ -17,6 +17,8 @@
 //     no effect: refresh tokens are always of version 2. So have a few others for
 //     which there is nothing here to switch; they are listed as such in this
 //     package's source.
+//   - With phone numbers switched on, what GOTRUE_SMS_PROVIDER needs has to be
+//     there from the start, as has GOTRUE_SMTP_ADMIN_EMAIL with GOTRUE_SMTP_HOST.
 //   - Spaces around the entries of a list are ignored.
 //
 // Variables of features that Postern does not have yet are accepted and reported
@@ -31,6 +33,7 @@
 //	POSTERN_PASSWORD_ALGORITHM      "bcrypt" or "argon2id"; bcrypt
 //	POSTERN_BCRYPT_COST             4 to 16; 10
 //	POSTERN_REFUSE_UNDATED_TOKENS   Config.JWT.RefuseUndated; false
+//	POSTERN_SCANNER_SAFE_LINKS      Config.Email.ScannerSafeLinks; false
 //	POSTERN_TRUSTED_PROXIES         addresses or CIDR prefixes of proxies whose
 //	                                X-Forwarded-For is believed, a list
 package goenv
@@ -43,12 +46,19 @@ import (
 
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/httpadapter"
+	"github.com/postern-auth/postern/message/mail"
 )
 
 // Settings is what an environment says.
 type Settings struct {
 	Config postern.Config
 	HTTP   httpadapter.Options
+
+	// Mailer is the one in Config, to be closed at the end; nil where the
+	// environment names no mail server.
+	Mailer *mail.Mailer
+	// Renderer writes the mails, whoever sends them.
+	Renderer *mail.Renderer
 
 	// DatabaseURL is sqlite:PATH, postgres://… or postgresql://…, or "" when
 	// the environment names no database. It may have a password in it.

@@ -35,8 +35,9 @@ func TestNothingSetMeansGoTruesDefaults(t *testing.T) {
 			DefaultRole: "authenticated",
 			AdminRoles:  []string{"service_role", "supabase_admin"},
 			MaxMetadata: 65536,
-			Email:       postern.EmailConfig{MaxFrequency: time.Minute},
-			Phone:       postern.PhoneConfig{MaxFrequency: time.Minute},
+			FlowExpiry:  5 * time.Minute,
+			Email:       defaultEmail(),
+			Phone:       defaultPhone(),
 			Password:    postern.PasswordConfig{MinLength: 6, Algorithm: "bcrypt", BcryptCost: 10},
 			JWT:         postern.JWTConfig{TTL: time.Hour},
 			Session:     postern.SessionConfig{ReuseInterval: 10 * time.Second},
@@ -46,9 +47,44 @@ func TestNothingSetMeansGoTruesDefaults(t *testing.T) {
 		Address:  ":8081",
 		LogLevel: slog.LevelInfo,
 	}
-	if got := load(t, "HOME=/root", "LANG=C"); !reflect.DeepEqual(got, want) {
+	got := load(t, "HOME=/root", "LANG=C")
+	if got.Renderer == nil || got.Mailer != nil || got.Config.Mailer != nil || got.Config.SMS != nil {
+		t.Errorf("got the renderer %v, the mailers %v and %v, the SMS sender %v; want only a renderer",
+			got.Renderer, got.Mailer, got.Config.Mailer, got.Config.SMS)
+	}
+	if text, err := got.Config.Phone.Text("123456"); text != "Your code is 123456" || err != nil {
+		t.Errorf("message: got %q and error %v, want GoTrue's", text, err)
+	}
+	if got := withoutFuncs(got); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+}
+
+func defaultEmail(changes ...func(*postern.EmailConfig)) postern.EmailConfig {
+	c := postern.EmailConfig{
+		MaxFrequency: time.Minute, CodeLength: 6, CodeExpiry: 24 * time.Hour,
+		LinkPaths: postern.LinkPaths{Invite: "/verify", Confirmation: "/verify", Recovery: "/verify", EmailChange: "/verify"},
+	}
+	for _, change := range changes {
+		change(&c)
+	}
+	return c
+}
+
+func defaultPhone(changes ...func(*postern.PhoneConfig)) postern.PhoneConfig {
+	c := postern.PhoneConfig{MaxFrequency: time.Minute, CodeLength: 6, CodeExpiry: time.Minute, TestCodes: map[string]string{}}
+	for _, change := range changes {
+		change(&c)
+	}
+	return c
+}
+
+// withoutFuncs is s without what reflect.DeepEqual finds different every time.
+func withoutFuncs(s *goenv.Settings) *goenv.Settings {
+	bare := *s
+	bare.Renderer = nil
+	bare.Config.Phone.Text, bare.Config.Phone.Check = nil, nil
+	return &bare
 }
 
 func TestEmptyCountsAsUnset(t *testing.T) {
@@ -57,7 +93,7 @@ func TestEmptyCountsAsUnset(t *testing.T) {
 	for _, name := range goenv.KnownNames() {
 		environ = append(environ, name+"=")
 	}
-	if got, want := load(t, environ...), load(t); !reflect.DeepEqual(got, want) {
+	if got, want := withoutFuncs(load(t, environ...)), withoutFuncs(load(t)); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
@@ -81,6 +117,10 @@ func TestVariables(t *testing.T) {
 			{"PORT=1 PORT=2", address, ":2"},
 			{"PORT=1 PORT=", address, ":1"},
 			{"API_EXTERNAL_URL=https://example.com/auth/v1", func(s *goenv.Settings) any { return s.ExternalURL }, "https://example.com/auth/v1"},
+			{"API_EXTERNAL_URL=https://example.com/auth/v1", func(s *goenv.Settings) any { return s.Config.ExternalURL }, "https://example.com/auth/v1"},
+			{"GOTRUE_SITE_URL=https://example.com", func(s *goenv.Settings) any { return s.Config.SiteURL }, "https://example.com"},
+			{"GOTRUE_URI_ALLOW_LIST=https://*.example.com/**,app://in", func(s *goenv.Settings) any { return s.Config.RedirectURLs },
+				[]string{"https://*.example.com/**", "app://in"}},
 			{"REQUEST_ID_HEADER=X-Request-Id", requestID, "X-Request-Id"},
 			{"GOTRUE_API_REQUEST_ID_HEADER=Sb-Request-Id", requestID, "Sb-Request-Id"},
 			{"GOTRUE_API_MAX_REQUEST_DURATION=1m30s", func(s *goenv.Settings) any { return s.HTTP.MaxRequestDuration }, 90 * time.Second},
@@ -108,6 +148,11 @@ func TestVariables(t *testing.T) {
 		},
 		"sign-in methods": {
 			{"GOTRUE_EXTERNAL_EMAIL_ENABLED=false", func(s *goenv.Settings) any { return s.Config.Email.Disabled }, true},
+			{"GOTRUE_EXTERNAL_EMAIL_MAGIC_LINK_ENABLED=false", func(s *goenv.Settings) any { return s.Config.Email.NoMagicLinks }, true},
+			{"GOTRUE_EXTERNAL_EMAIL_AUTHORIZED_ADDRESSES=ada@example.com,bob@example.com",
+				func(s *goenv.Settings) any { return s.Config.Email.AuthorizedAddresses }, []string{"ada@example.com", "bob@example.com"}},
+			{"GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION=10m", func(s *goenv.Settings) any { return s.Config.FlowExpiry }, 10 * time.Minute},
+			{"GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED=true", func(s *goenv.Settings) any { return s.Config.AnonymousUsers }, true},
 			{"GOTRUE_EXTERNAL_PHONE_ENABLED=1", func(s *goenv.Settings) any { return s.Config.Phone.Enabled }, true},
 			{"GOTRUE_EXPERIMENTAL_CURSOR_PAGINATION_ENABLED=t", func(s *goenv.Settings) any { return s.HTTP.CursorPagination }, true},
 			{"GOTRUE_EXTERNAL_GOOGLE_ENABLED=true GOTRUE_EXTERNAL_LINKEDIN_OIDC_ENABLED=true GOTRUE_EXTERNAL_APPLE_ENABLED=false",
@@ -115,6 +160,8 @@ func TestVariables(t *testing.T) {
 		},
 		"passwords": {
 			{"GOTRUE_PASSWORD_MIN_LENGTH=12", func(s *goenv.Settings) any { return s.Config.Password.MinLength }, 12},
+			{"GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION=true",
+				func(s *goenv.Settings) any { return s.Config.Password.RequireReauthentication }, true},
 			{"GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD=true", func(s *goenv.Settings) any { return s.Config.Password.RequireCurrent }, true},
 			{`GOTRUE_PASSWORD_REQUIRED_CHARACTERS=abc:0123:`, requiredCharacters, []string{"abc", "0123"}},
 			{`GOTRUE_PASSWORD_REQUIRED_CHARACTERS=a\:b\::\::\c`, requiredCharacters, []string{"a:b:", ":", `\c`}},
@@ -142,11 +189,33 @@ func TestVariables(t *testing.T) {
 				postern.EncryptionConfig{Encrypt: true, KeyID: "k3", Keys: map[string]postern.Secret{"k2": otherKey, "k3": key}}},
 		},
 		"mails and messages": {
-			{"GOTRUE_MAILER_AUTOCONFIRM=true GOTRUE_SMTP_MAX_FREQUENCY=1ns", email, postern.EmailConfig{Autoconfirm: true, MaxFrequency: 1}},
-			{"GOTRUE_SMTP_MAX_FREQUENCY=0s", email, postern.EmailConfig{MaxFrequency: off}},
+			{"GOTRUE_MAILER_AUTOCONFIRM=true GOTRUE_SMTP_MAX_FREQUENCY=1ns", email,
+				defaultEmail(func(c *postern.EmailConfig) { c.Autoconfirm, c.MaxFrequency = true, 1 })},
+			{"GOTRUE_SMTP_MAX_FREQUENCY=0s", email, defaultEmail(func(c *postern.EmailConfig) { c.MaxFrequency = off })},
+			{"GOTRUE_MAILER_OTP_LENGTH=8 GOTRUE_MAILER_OTP_EXP=3600 GOTRUE_MAILER_SECURE_EMAIL_CHANGE_ENABLED=false", email,
+				defaultEmail(func(c *postern.EmailConfig) {
+					c.CodeLength, c.CodeExpiry, c.SingleChangeConfirmation = 8, time.Hour, true
+				})},
+			{"GOTRUE_MAILER_URLPATHS_INVITE=/i GOTRUE_MAILER_URLPATHS_CONFIRMATION=/c GOTRUE_MAILER_URLPATHS_RECOVERY=/r " +
+				"GOTRUE_MAILER_URLPATHS_EMAIL_CHANGE=/e GOTRUE_MAILER_URLPATHS_MAGIC_LINK=/m", email, defaultEmail(func(c *postern.EmailConfig) {
+				c.LinkPaths = postern.LinkPaths{Invite: "/i", Confirmation: "/c", Recovery: "/r", EmailChange: "/e"}
+			})},
+			{"GOTRUE_MAILER_NOTIFICATIONS_PASSWORD_CHANGED_ENABLED=true", notify, postern.NotifyConfig{PasswordChanged: true}},
+			{"GOTRUE_MAILER_NOTIFICATIONS_EMAIL_CHANGED_ENABLED=true", notify, postern.NotifyConfig{EmailChanged: true}},
+			{"GOTRUE_MAILER_NOTIFICATIONS_PHONE_CHANGED_ENABLED=true", notify, postern.NotifyConfig{PhoneChanged: true}},
 			{"GOTRUE_SMS_AUTOCONFIRM=true GOTRUE_SMS_MAX_FREQUENCY=5s GOTRUE_SMS_PROVIDER=twilio", phone,
-				postern.PhoneConfig{Autoconfirm: true, MaxFrequency: 5 * time.Second, Provider: "twilio"}},
-			{"GOTRUE_SMS_MAX_FREQUENCY=0", phone, postern.PhoneConfig{MaxFrequency: off}},
+				defaultPhone(func(c *postern.PhoneConfig) {
+					c.Autoconfirm, c.MaxFrequency, c.Provider = true, 5*time.Second, "twilio"
+				})},
+			{"GOTRUE_SMS_MAX_FREQUENCY=0", phone, defaultPhone(func(c *postern.PhoneConfig) { c.MaxFrequency = off })},
+			{"GOTRUE_SMS_OTP_LENGTH=9 GOTRUE_SMS_OTP_EXP=90", phone,
+				defaultPhone(func(c *postern.PhoneConfig) { c.CodeLength, c.CodeExpiry = 9, 90*time.Second })},
+			{"GOTRUE_SMS_OTP_EXP=0", phone, defaultPhone()},
+			{"GOTRUE_SMS_TEST_OTP=+15550100010:123410,15550100011:123411 GOTRUE_SMS_TEST_OTP_VALID_UNTIL=2030-01-02T03:04:05Z", phone,
+				defaultPhone(func(c *postern.PhoneConfig) {
+					c.TestCodes = map[string]string{"15550100010": "123410", "15550100011": "123411"}
+					c.TestCodesUntil = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+				})},
 		},
 		"ours": {
 			{"POSTERN_HIDE_ACCOUNTS=true", func(s *goenv.Settings) any { return s.Config.HideAccounts }, true},
@@ -155,6 +224,7 @@ func TestVariables(t *testing.T) {
 			{"POSTERN_PASSWORD_ALGORITHM=argon2id", func(s *goenv.Settings) any { return s.Config.Password.Algorithm }, "argon2id"},
 			{"POSTERN_BCRYPT_COST=12", func(s *goenv.Settings) any { return s.Config.Password.BcryptCost }, 12},
 			{"POSTERN_REFUSE_UNDATED_TOKENS=true", func(s *goenv.Settings) any { return s.Config.JWT.RefuseUndated }, true},
+			{"POSTERN_SCANNER_SAFE_LINKS=true", email, defaultEmail(func(c *postern.EmailConfig) { c.ScannerSafeLinks = true })},
 			{"POSTERN_TRUSTED_PROXIES=10.0.0.0/8,192.0.2.1,2001:db8::/32", func(s *goenv.Settings) any { return s.HTTP.TrustedProxies }, []netip.Prefix{
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/32"),
 			}},
@@ -193,7 +263,8 @@ func requiredCharacters(s *goenv.Settings) any { return s.Config.Password.Requir
 func session(s *goenv.Settings) any            { return s.Config.Session }
 func encryption(s *goenv.Settings) any         { return s.Config.Encryption }
 func email(s *goenv.Settings) any              { return s.Config.Email }
-func phone(s *goenv.Settings) any              { return s.Config.Phone }
+func phone(s *goenv.Settings) any              { return withoutFuncs(s).Config.Phone }
+func notify(s *goenv.Settings) any             { return s.Config.Email.Notify }
 
 func TestMistakesAreOneSentenceEach(t *testing.T) {
 	t.Parallel()
@@ -223,6 +294,23 @@ func TestMistakesAreOneSentenceEach(t *testing.T) {
 		{"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=hush", `GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS: entry 1 must be an id and a key, as in id:key`},
 		{"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=k1:hush", `GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS: entry 1: a key must be 32 bytes in base64url without padding`},
 		{"GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPT=true", `GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPT needs a key to encrypt with: GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY, and its id in GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY_ID`},
+		{"GOTRUE_SITE_URL=example.com", `GOTRUE_SITE_URL, GOTRUE_URI_ALLOW_LIST: site URL "example.com" is not an absolute URL that browsers can be redirected to`},
+		{"GOTRUE_URI_ALLOW_LIST=https://[a", `GOTRUE_SITE_URL, GOTRUE_URI_ALLOW_LIST: redirect pattern "https://[a" has a "[" without its "]"`},
+		{"GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION=soon", `GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION is "soon"; it must be a duration such as 10s or 1h30m`},
+		{"GOTRUE_MAILER_SUBJECTS_INVITE={{end}}", `GOTRUE_MAILER_SUBJECTS, GOTRUE_MAILER_TEMPLATES: template: subject of invite:1: unexpected {{end}}`},
+		{"GOTRUE_MAILER_TEMPLATES_INVITE=ftp://u:hush@example.com", `GOTRUE_MAILER_SUBJECTS, GOTRUE_MAILER_TEMPLATES: URLs["invite"]: ftp://u:xxxxx@example.com is neither http nor https`},
+		{"GOTRUE_MAILER_TEMPLATE_MAX_AGE=0", `GOTRUE_MAILER_TEMPLATE_MAX_AGE is "0"; it must be a duration such as 10s or 1h30m of at least 1s`},
+		{"GOTRUE_SMTP_HOST=smtp.example.com", `GOTRUE_SMTP_ADMIN_EMAIL is missing; with GOTRUE_SMTP_HOST set, mails need an address to come from`},
+		{"GOTRUE_SMTP_HOST=smtp.example.com GOTRUE_SMTP_ADMIN_EMAIL=auth", `GOTRUE_SMTP: From is no address: "auth"`},
+		{`GOTRUE_SMTP_HOST=smtp.example.com GOTRUE_SMTP_ADMIN_EMAIL=auth@example.com GOTRUE_SMTP_HEADERS={"To":["hush"]}`, `GOTRUE_SMTP: Headers must not have "To"`},
+		{`GOTRUE_SMTP_HEADERS={"X-Key":"hush"}`, `GOTRUE_SMTP_HEADERS must be a JSON object of lists; what it is now may be secret and is not shown`},
+		{"GOTRUE_SMTP_PORT=0", `GOTRUE_SMTP_PORT is "0"; it must be a whole number from 1 to 65535`},
+		{"GOTRUE_SMS_PROVIDER=pigeon", `GOTRUE_SMS_PROVIDER is "pigeon"; it must be messagebird, textlocal, twilio, twilio_verify or vonage`},
+		{"GOTRUE_SMS_TEMPLATE={{end}}", `GOTRUE_SMS_TEMPLATE: template: SMS:1: unexpected {{end}}`},
+		{"GOTRUE_SMS_TEST_OTP=15550100010", `GOTRUE_SMS_TEST_OTP has an entry that is no phone:code`},
+		{"GOTRUE_SMS_TEST_OTP=hush:123456", `GOTRUE_SMS_TEST_OTP has an entry that is no phone:code`},
+		{"GOTRUE_SMS_TEST_OTP=15550100010:", `GOTRUE_SMS_TEST_OTP has an entry that is no phone:code`},
+		{"GOTRUE_SMS_TEST_OTP_VALID_UNTIL=tomorrow", `GOTRUE_SMS_TEST_OTP_VALID_UNTIL is "tomorrow"; it must be a time as RFC 3339 writes it`},
 		{"POSTERN_BCRYPT_COST=3", `POSTERN_BCRYPT_COST is "3"; it must be a whole number from 4 to 16`},
 		{"POSTERN_PASSWORD_ALGORITHM=md5", `POSTERN_PASSWORD_ALGORITHM is "md5"; it must be bcrypt or argon2id`},
 		{"POSTERN_TRUSTED_PROXIES=10.0.0.0/8,proxy", `POSTERN_TRUSTED_PROXIES is "10.0.0.0/8,proxy"; it must be a list of addresses or CIDR prefixes such as 10.0.0.0/8, separated by commas`},
@@ -264,6 +352,10 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=canary",
 		"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=canary:k1",
 		"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=k1:canary",
+		"GOTRUE_SMTP_HEADERS=canary",
+		"GOTRUE_MAILER_TEMPLATES_INVITE=https://u:canary@%zz",
+		"GOTRUE_MAILER_TEMPLATES_INVITE=ftp://u:canary@example.com",
+		"GOTRUE_SMS_TEST_OTP=no-number:canary",
 	} {
 		if _, err := goenv.Load([]string{environ}); err == nil {
 			t.Errorf("%s: got no mistake", environ)
@@ -275,9 +367,9 @@ func TestSecretsAreNeverShown(t *testing.T) {
 
 func TestVariablesOfMissingFeaturesAreReportedOnce(t *testing.T) {
 	t.Parallel()
-	got := load(t, "GOTRUE_SMTP_PASS=hush", "GOTRUE_SITE_URL=http://localhost", "GOTRUE_EXTERNAL_GOOGLE_SECRET=hush", "GOTRUE_SMTP_HOST=",
-		"GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI=http://localhost", "GOTRUE_JWT_EXP=60", "GOTRUE_OPERATOR_TOKEN=hush")
-	want := []string{"GOTRUE_EXTERNAL_GOOGLE_SECRET", "GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI", "GOTRUE_SITE_URL", "GOTRUE_SMTP_PASS"}
+	got := load(t, "GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI=http://localhost", "GOTRUE_EXTERNAL_GOOGLE_SECRET=hush",
+		"GOTRUE_RATE_LIMIT_EMAIL_SENT=", "GOTRUE_JWT_EXP=60", "GOTRUE_OPERATOR_TOKEN=hush", "GOTRUE_SMTP_PASS=hush")
+	want := []string{"GOTRUE_EXTERNAL_GOOGLE_SECRET", "GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI"}
 	if !slices.Equal(got.NotYet, want) {
 		t.Errorf("NotYet: got %q, want %q", got.NotYet, want)
 	}

@@ -230,6 +230,12 @@ func (r *reader) secrets(names string, check func(postern.Secret) error) (name s
 	return name, byID
 }
 
+// missing returns which of the names that later would take are not set. It reads
+// none of them.
+func (r *reader) missing(names string) []string {
+	return slices.DeleteFunc(expandAll(names), func(name string) bool { return r.env[name] != "" })
+}
+
 // later takes note of variables that belong to features that are not there yet.
 // names are written as a shell would take them: A_{B,C}_D is A_B_D and A_C_D.
 func (r *reader) later(names string) {

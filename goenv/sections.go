@@ -3,8 +3,11 @@ package goenv
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
 	"net/url"
@@ -14,8 +17,12 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/address"
 	"github.com/postern-auth/postern/internal/envelope"
 	"github.com/postern-auth/postern/internal/jwk"
+	"github.com/postern-auth/postern/internal/redirect"
+	"github.com/postern-auth/postern/message/mail"
+	"github.com/postern-auth/postern/message/sms"
 )
 
 // server is contract config.md §1.1.
@@ -29,8 +36,14 @@ func server(r *reader, s *Settings) {
 	s.HTTP.MaxRequestDuration = r.duration("GOTRUE_API_MAX_REQUEST_DURATION", 10*time.Second, time.Millisecond)
 	s.HTTP.AllowedHeaders = r.list("GOTRUE_CORS_ALLOWED_HEADERS")
 	s.Config.DisableSignUp = r.flag("GOTRUE_DISABLE_SIGNUP", false)
+	s.Config.ExternalURL = s.ExternalURL
+	s.Config.SiteURL = r.text("GOTRUE_SITE_URL", "")
+	s.Config.RedirectURLs = r.list("GOTRUE_URI_ALLOW_LIST")
+	if _, err := redirect.NewList(s.Config.SiteURL, s.Config.RedirectURLs); err != nil {
+		r.wrong("GOTRUE_SITE_URL, GOTRUE_URI_ALLOW_LIST", err)
+	}
 	r.later(`
-		GOTRUE_SITE_URL GOTRUE_URI_ALLOW_LIST GOTRUE_INTERNAL_HTTP_TIMEOUT
+		GOTRUE_INTERNAL_HTTP_TIMEOUT
 		GOTRUE_RELOADING_{NOTIFY_ENABLED,POLLERENABLED,POLLER_INTERVAL,SIGNAL_ENABLED,SIGNAL_NUMBER,GRACE_PERIOD_INTERVAL}
 		GOTRUE_LOG_{FILE,DISABLE_COLORS,QUOTE_EMPTY_FIELDS,TSFORMAT,FIELDS}
 		GOTRUE_PROFILER_{ENABLED,HOST,PORT}
@@ -149,13 +162,15 @@ func signingKeys(r *reader, c *postern.JWTConfig) {
 // signInMethods is contract config.md §1.4, and §1.5 which belongs to it.
 func signInMethods(r *reader, s *Settings) {
 	s.Config.Email.Disabled = !r.flag("GOTRUE_EXTERNAL_EMAIL_ENABLED", true)
+	s.Config.Email.NoMagicLinks = !r.flag("GOTRUE_EXTERNAL_EMAIL_MAGIC_LINK_ENABLED", true)
+	s.Config.Email.AuthorizedAddresses = r.list("GOTRUE_EXTERNAL_EMAIL_AUTHORIZED_ADDRESSES")
+	s.Config.FlowExpiry = r.duration("GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION", 300*time.Second, 0)
 	s.Config.Phone.Enabled = r.flag("GOTRUE_EXTERNAL_PHONE_ENABLED", false)
 	s.Config.AnonymousUsers = r.flag("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", false)
 	s.HTTP.CursorPagination = r.flag("GOTRUE_EXPERIMENTAL_CURSOR_PAGINATION_ENABLED", false)
 	r.later(`
-		GOTRUE_EXTERNAL_EMAIL_{MAGIC_LINK_ENABLED,AUTHORIZED_ADDRESSES}
 		GOTRUE_EXTERNAL_WEB3_{SOLANA,ETHEREUM}_{ENABLED,MAXIMUM_VALIDITY_DURATION}
-		GOTRUE_EXTERNAL_{IOS_BUNDLE_ID,REDIRECTURL,ALLOWED_ID_TOKEN_ISSUERS,FLOW_STATE_EXPIRY_DURATION,OIDC_PROVIDER_CACHE_TTL}
+		GOTRUE_EXTERNAL_{IOS_BUNDLE_ID,REDIRECTURL,ALLOWED_ID_TOKEN_ISSUERS,OIDC_PROVIDER_CACHE_TTL}
 		GOTRUE_CUSTOM_OAUTH_{ENABLED,MAX_PROVIDERS,EXTERNAL_URL}
 		GOTRUE_OAUTH_SERVER_{ENABLED,ALLOW_DYNAMIC_REGISTRATION,AUTHORIZATION_PATH,AUTHORIZATION_TTL,DEFAULT_SCOPE}
 		GOTRUE_EXPERIMENTAL_SCIM_ENABLED
@@ -181,11 +196,11 @@ func passwords(r *reader, s *Settings) {
 	c := &s.Config.Password
 	c.MinLength = r.number("GOTRUE_PASSWORD_MIN_LENGTH", 6, 0, math.MaxInt32)
 	c.RequiredCharacters = characterSets(r.text("GOTRUE_PASSWORD_REQUIRED_CHARACTERS", ""))
+	c.RequireReauthentication = r.flag("GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION", false)
 	c.RequireCurrent = r.flag("GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD", false)
 	r.later(`
 		GOTRUE_PASSWORD_HIBP_{ENABLED,FAIL_CLOSED,USER_AGENT,BLOOM_ENABLED,BLOOM_ITEMS,BLOOM_FALSE_POSITIVES}
 		GOTRUE_SECURITY_CAPTCHA_{ENABLED,PROVIDER,SECRET,TIMEOUT}
-		GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION
 		GOTRUE_SECURITY_{MANUAL_LINKING_ENABLED,SB_FORWARDED_FOR_ENABLED}`)
 }
 
@@ -273,16 +288,107 @@ func mails(r *reader, s *Settings) {
 	c := &s.Config.Email
 	c.Autoconfirm = r.flag("GOTRUE_MAILER_AUTOCONFIRM", false)
 	c.MaxFrequency = offAtZero(r.duration("GOTRUE_SMTP_MAX_FREQUENCY", time.Minute, 0))
-	const kinds = "{INVITE,CONFIRMATION,RECOVERY,EMAIL_CHANGE,MAGIC_LINK,REAUTHENTICATION}"
-	const occasions = "{PASSWORD_CHANGED,EMAIL_CHANGED,PHONE_CHANGED,IDENTITY_LINKED,IDENTITY_UNLINKED,MFA_FACTOR_ENROLLED,MFA_FACTOR_UNENROLLED}"
+	c.SingleChangeConfirmation = !r.flag("GOTRUE_MAILER_SECURE_EMAIL_CHANGE_ENABLED", true)
+	c.CodeExpiry = r.seconds("GOTRUE_MAILER_OTP_EXP", 86400)
+	c.CodeLength = r.number("GOTRUE_MAILER_OTP_LENGTH", 6, 0, math.MaxInt32)
+	c.LinkPaths = postern.LinkPaths{
+		Invite:       r.text("GOTRUE_MAILER_URLPATHS_INVITE", "/verify"),
+		Confirmation: r.text("GOTRUE_MAILER_URLPATHS_CONFIRMATION", "/verify"),
+		Recovery:     r.text("GOTRUE_MAILER_URLPATHS_RECOVERY", "/verify"),
+		EmailChange:  r.text("GOTRUE_MAILER_URLPATHS_EMAIL_CHANGE", "/verify"),
+	}
+	c.Notify = postern.NotifyConfig{
+		PasswordChanged: r.flag("GOTRUE_MAILER_NOTIFICATIONS_PASSWORD_CHANGED_ENABLED", false),
+		EmailChanged:    r.flag("GOTRUE_MAILER_NOTIFICATIONS_EMAIL_CHANGED_ENABLED", false),
+		PhoneChanged:    r.flag("GOTRUE_MAILER_NOTIFICATIONS_PHONE_CHANGED_ENABLED", false),
+	}
+	c.ScannerSafeLinks = r.flag("POSTERN_SCANNER_SAFE_LINKS", false)
+	r.withoutEffect("GOTRUE_MAILER_URLPATHS_{MAGIC_LINK,REAUTHENTICATION}") // GoTrue does not use them either
 	r.later(`
-		GOTRUE_SMTP_{HOST,PORT,USER,PASS,ADMIN_EMAIL,SENDER_NAME,HEADERS,LOGGING_ENABLED}
-		GOTRUE_MAILER_{ALLOW_UNVERIFIED_EMAIL_SIGN_INS,SECURE_EMAIL_CHANGE_ENABLED,OTP_EXP,OTP_LENGTH,EXTERNAL_HOSTS}
-		GOTRUE_MAILER_{URLPATHS,SUBJECTS,TEMPLATES}_` + kinds + `
-		GOTRUE_MAILER_{URLPATHS,SUBJECTS,TEMPLATES}_` + occasions + `_NOTIFICATION
-		GOTRUE_MAILER_NOTIFICATIONS_` + occasions + `_ENABLED
+		GOTRUE_SMTP_LOGGING_ENABLED
+		GOTRUE_MAILER_{ALLOW_UNVERIFIED_EMAIL_SIGN_INS,EXTERNAL_HOSTS}
+		GOTRUE_MAILER_NOTIFICATIONS_{IDENTITY_LINKED,IDENTITY_UNLINKED,MFA_FACTOR_ENROLLED,MFA_FACTOR_UNENROLLED}_ENABLED
 		GOTRUE_MAILER_EMAIL_{BACKGROUND_SENDING,VALIDATION_EXTENDED,VALIDATION_SERVICE_URL,VALIDATION_SERVICE_HEADERS,VALIDATION_BLOCKED_MX}
-		GOTRUE_MAILER_TEMPLATE_{MAX_SIZE,MAX_AGE,RETRY_INTERVAL,RELOADING_ENABLED,RELOADING_MAX_IDLE}`)
+		GOTRUE_MAILER_TEMPLATE_{RELOADING_ENABLED,RELOADING_MAX_IDLE}`)
+	s.Renderer = renderer(r, s)
+	s.Mailer = mailer(r, s)
+	if s.Mailer != nil {
+		s.Config.Mailer = s.Mailer
+	}
+}
+
+// mailTypes are GoTrue's names of mails in variables.
+var mailTypes = map[string]postern.MailType{
+	"INVITE": postern.MailInvite, "CONFIRMATION": postern.MailSignUp, "RECOVERY": postern.MailRecovery,
+	"EMAIL_CHANGE": postern.MailEmailChange, "MAGIC_LINK": postern.MailMagicLink, "REAUTHENTICATION": postern.MailReauthentication,
+	"PASSWORD_CHANGED_NOTIFICATION": postern.MailPasswordChanged, "EMAIL_CHANGED_NOTIFICATION": postern.MailEmailChanged,
+	"PHONE_CHANGED_NOTIFICATION": postern.MailPhoneChanged, "IDENTITY_LINKED_NOTIFICATION": postern.MailIdentityLinked,
+	"IDENTITY_UNLINKED_NOTIFICATION": postern.MailIdentityUnlinked, "MFA_FACTOR_ENROLLED_NOTIFICATION": postern.MailFactorEnrolled,
+	"MFA_FACTOR_UNENROLLED_NOTIFICATION": postern.MailFactorUnenrolled,
+}
+
+// renderer writes the mails that the templates of contract config.md §2.2 say.
+func renderer(r *reader, s *Settings) *mail.Renderer {
+	cfg := mail.RendererConfig{
+		SiteURL: s.Config.SiteURL, Subjects: map[postern.MailType]string{}, URLs: map[postern.MailType]string{},
+		MaxSize:       int64(r.number("GOTRUE_MAILER_TEMPLATE_MAX_SIZE", 1_000_000, 1, math.MaxInt32)),
+		MaxAge:        r.duration("GOTRUE_MAILER_TEMPLATE_MAX_AGE", 10*time.Minute, time.Second),
+		RetryInterval: r.duration("GOTRUE_MAILER_TEMPLATE_RETRY_INTERVAL", 10*time.Second, time.Second),
+	}
+	for _, name := range slices.Sorted(maps.Keys(mailTypes)) {
+		t := mailTypes[name]
+		if subject := r.text("GOTRUE_MAILER_SUBJECTS_"+name, ""); subject != "" {
+			cfg.Subjects[t] = subject
+		}
+		if url := r.text("GOTRUE_MAILER_TEMPLATES_"+name, ""); url != "" {
+			cfg.URLs[t] = url
+		}
+		if strings.HasSuffix(name, "_NOTIFICATION") {
+			r.withoutEffect("GOTRUE_MAILER_URLPATHS_" + name) // there is no link in them
+		}
+	}
+	renderer, err := mail.NewRenderer(cfg)
+	r.wrong("GOTRUE_MAILER_SUBJECTS, GOTRUE_MAILER_TEMPLATES", bare(err))
+	return renderer
+}
+
+// mailer sends by SMTP, and is nil where no server is named.
+func mailer(r *reader, s *Settings) *mail.Mailer {
+	cfg := mail.Config{Host: r.text("GOTRUE_SMTP_HOST", ""), Renderer: s.Renderer}
+	cfg.Port = r.number("GOTRUE_SMTP_PORT", 587, 1, math.MaxUint16)
+	cfg.Username = r.text("GOTRUE_SMTP_USER", "")
+	_, cfg.Password = r.secret("GOTRUE_SMTP_PASS")
+	cfg.From = r.text("GOTRUE_SMTP_ADMIN_EMAIL", "")
+	cfg.SenderName = r.text("GOTRUE_SMTP_SENDER_NAME", "")
+	cfg.Headers = headers(r)
+	switch {
+	case cfg.Host == "" || s.Renderer == nil:
+		return nil
+	case cfg.From == "":
+		r.mistake("GOTRUE_SMTP_ADMIN_EMAIL is missing; with GOTRUE_SMTP_HOST set, mails need an address to come from")
+		return nil
+	}
+	mailer, err := mail.New(cfg)
+	r.wrong("GOTRUE_SMTP", bare(err))
+	return mailer
+}
+
+// headers may hold the key of a mail service, so that no message shows them.
+func headers(r *reader) (byName map[string][]string) {
+	name, text := r.secret("GOTRUE_SMTP_HEADERS")
+	if text != "" && json.Unmarshal([]byte(text), &byName) != nil {
+		r.mistake("%s must be a JSON object of lists; what it is now may be secret and is not shown", name)
+	}
+	return byName
+}
+
+// bare is err without the name of the package that it comes from, which says
+// nothing to somebody who sets variables.
+func bare(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
 }
 
 // hooks is contract config.md §3.1.
@@ -298,13 +404,32 @@ func messages(r *reader, s *Settings) {
 	c.Autoconfirm = r.flag("GOTRUE_SMS_AUTOCONFIRM", false)
 	c.MaxFrequency = offAtZero(r.duration("GOTRUE_SMS_MAX_FREQUENCY", time.Minute, 0))
 	c.Provider = r.text("GOTRUE_SMS_PROVIDER", "")
-	r.later(`
-		GOTRUE_SMS_{OTP_EXP,OTP_LENGTH,TEMPLATE,TEST_OTP,TEST_OTP_VALID_UNTIL}
-		GOTRUE_SMS_TWILIO_{ACCOUNT_SID,AUTH_TOKEN,MESSAGE_SERVICE_SID,CONTENT_SID}
-		GOTRUE_SMS_TWILIO_VERIFY_{ACCOUNT_SID,AUTH_TOKEN,MESSAGE_SERVICE_SID}
-		GOTRUE_SMS_MESSAGEBIRD_{ACCESS_KEY,ORIGINATOR}
-		GOTRUE_SMS_TEXTLOCAL_{API_KEY,SENDER}
-		GOTRUE_SMS_VONAGE_{API_KEY,API_SECRET,FROM}`)
+	c.CodeExpiry = cmp.Or(r.seconds("GOTRUE_SMS_OTP_EXP", 60), time.Minute)
+	c.CodeLength = r.number("GOTRUE_SMS_OTP_LENGTH", 6, 0, math.MaxInt32)
+	c.TestCodes = testCodes(r)
+	c.TestCodesUntil = read(r, "GOTRUE_SMS_TEST_OTP_VALID_UNTIL", time.Time{}, "a time as RFC 3339 writes it", func(text string) (time.Time, error) {
+		return time.Parse(time.RFC3339, text)
+	})
+	template, err := sms.ParseTemplate(r.text("GOTRUE_SMS_TEMPLATE", "Your code is {{ .Code }}"))
+	if r.wrong("GOTRUE_SMS_TEMPLATE", bare(err)); err == nil {
+		c.Text = template.Render
+	}
+	smsService(r, s)
+}
+
+// testCodes reads phone:code pairs.
+func testCodes(r *reader) map[string]string {
+	codes := map[string]string{}
+	for _, pair := range r.list("GOTRUE_SMS_TEST_OTP") {
+		number, code, ok := strings.Cut(pair, ":")
+		normal, err := address.Phone(number)
+		if !ok || err != nil || code == "" {
+			r.mistake("GOTRUE_SMS_TEST_OTP has an entry that is no phone:code")
+			continue
+		}
+		codes[normal] = code
+	}
+	return codes
 }
 
 // ours are the settings that GoTrue does not have.

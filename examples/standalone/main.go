@@ -4,6 +4,7 @@
 //
 //	go run ./examples/standalone
 //	go run ./examples/standalone token service_role
+//	go run ./examples/standalone mails DIR
 //
 // It ends with status 0 when it is told to stop (SIGINT, SIGTERM), with 2 when its
 // arguments or settings are wrong, and with 1 when something else failed.
@@ -27,6 +28,8 @@ import (
 const usage = `Usage:
 
   standalone                      serve the API
+  standalone mails DIR            write all mails, as they would look, into a
+                                  directory
   standalone token [-ttl D] ROLE  print a token for a role: service_role opens
                                   /admin, anon is for clients that want a key;
                                   valid for D (8760h, a year)
@@ -37,8 +40,11 @@ Without it:
   DATABASE_URL=sqlite:postern.db  or postgres://user:password@host/database
   GOTRUE_API_HOST=127.0.0.1       where to listen
   PORT=9999
-  GOTRUE_MAILER_AUTOCONFIRM=true  addresses count as confirmed: there is no
-                                  mailer yet that could ask
+  GOTRUE_SMTP_HOST                unset: mails and text messages are kept, and
+                                  shown under /_inbox, if nobody but this
+                                  machine gets to the API
+  API_EXTERNAL_URL                where clients find the service, for links
+  GOTRUE_SITE_URL                 where links lead; unset: to a page of its own
   GOTRUE_JWT_SECRET and _KEYS     unset: a key is made, and kept in the database
 `
 
@@ -47,7 +53,7 @@ var defaults = []string{
 	"DATABASE_URL=sqlite:postern.db",
 	"GOTRUE_API_HOST=127.0.0.1",
 	"PORT=9999",
-	"GOTRUE_MAILER_AUTOCONFIRM=true",
+	"POSTERN_SCANNER_SAFE_LINKS=true",
 }
 
 func main() {
@@ -75,8 +81,12 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return serve(ctx, settings, stdout, stderr)
 	case words[0] == "token":
 		return token(ctx, words[1:], ttl, settings, stdout)
+	case words[0] == "mails" && len(words) == 2:
+		return settings.Renderer.Preview(ctx, words[1])
+	case words[0] == "mails":
+		return mistake{errors.New("mails needs one directory")}
 	}
-	return mistake{fmt.Errorf("there is no command %q, only token", words[0])}
+	return mistake{fmt.Errorf("there is no command %q, only token and mails", words[0])}
 }
 
 // parse separates the flag from the words, which may stand in any order.

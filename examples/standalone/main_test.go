@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern/internal/pgtest"
+	"github.com/postern-auth/postern/message/devbox"
 )
 
 // server is a run of the program in this process.
@@ -102,14 +104,55 @@ func (s *server) do(t *testing.T, method, path, bearer, body string) (int, map[s
 
 const account = `{"email":"ada@example.com","password":"correct horse"}`
 
+// signUp makes an account and confirms it with the code that was mailed.
 func (s *server) signUp(t *testing.T) (accessToken string) {
 	t.Helper()
-	status, session := s.do(t, "POST", "/signup", "", account)
+	m := s.signUpUnconfirmed(t)
+	status, session := s.do(t, "POST", "/verify", "", `{"type":"signup","email":"ada@example.com","token":"`+m.Code+`"}`)
 	accessToken, _ = session["access_token"].(string)
 	if status != http.StatusOK || accessToken == "" {
-		t.Fatalf("sign-up: got %d %v, want a session", status, session)
+		t.Fatalf("confirmation: got %d %v, want a session", status, session)
 	}
 	return accessToken
+}
+
+// signUpUnconfirmed makes an account and returns the mail that came of it.
+func (s *server) signUpUnconfirmed(t *testing.T) devbox.Message {
+	t.Helper()
+	status, user := s.do(t, "POST", "/signup", "", account)
+	if status != http.StatusOK || user["confirmation_sent_at"] == nil || user["access_token"] != nil {
+		t.Fatalf("sign-up: got %d %v, want a user who has to confirm", status, user)
+	}
+	messages := s.inbox(t, "ada@example.com")
+	if len(messages) != 1 {
+		t.Fatalf("mailbox: got %d messages, want 1: %+v", len(messages), messages)
+	}
+	return messages[0]
+}
+
+// inbox returns what the mailbox has for an address or number, the newest first.
+func (s *server) inbox(t *testing.T, to string) (messages []devbox.Message) {
+	t.Helper()
+	res := s.get(t, http.DefaultClient, s.url+"/_inbox/messages?to="+url.QueryEscape(to))
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(&messages); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("mailbox: got %d and error %v, want messages", res.StatusCode, err)
+	}
+	return messages
+}
+
+// get returns an answer whose body is to be closed.
+func (s *server) get(t *testing.T, client *http.Client, target string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
 }
 
 func inTempDir(t *testing.T) string {
@@ -132,7 +175,7 @@ func TestWorksWithoutAnyConfiguration(t *testing.T) {
 	if _, err := os.Stat("postern.db"); err != nil {
 		t.Errorf("the database is not in the working directory: %v", err)
 	}
-	if text := s.stdout.String(); !strings.Contains(text, "no mailer yet") || !strings.Contains(text, "token service_role") {
+	if text := s.stdout.String(); !strings.Contains(text, "kept at "+s.url+"/_inbox/") || !strings.Contains(text, "token service_role") {
 		t.Errorf("the greeting lacks what a developer has to know:\n%s", text)
 	}
 }
@@ -193,7 +236,7 @@ func TestPrintedTokensWork(t *testing.T) {
 
 func TestRequestsInFlightFinishAndNewOnesAreRefused(t *testing.T) {
 	t.Parallel()
-	s := start(t, inTempDir(t))
+	s := start(t, inTempDir(t), "GOTRUE_MAILER_AUTOCONFIRM=true")
 	address := strings.TrimPrefix(s.url, "http://")
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -241,6 +284,10 @@ func TestMistakesStopTheStart(t *testing.T) {
 		{"settings of token", []string{"token", "anon"}, []string{"DB_NAMESPACE=public"}, 2, []string{"DB_NAMESPACE is"}},
 		{"flag", []string{"-port", "1"}, nil, 2, []string{"-port"}},
 		{"command", []string{"serve"}, nil, 2, []string{`no command "serve"`}},
+		{"mails without a directory", []string{"mails"}, nil, 2, []string{"mails needs one directory"}},
+		{"mails in two", []string{"mails", "a", "b"}, nil, 2, []string{"mails needs one directory"}},
+		{"mails into a file", []string{"mails", "main.go"}, nil, 1, []string{"main.go"}},
+		{"mail server without a sender", nil, []string{"GOTRUE_SMTP_HOST=127.0.0.1", "GOTRUE_SMTP_PASS=hush"}, 2, []string{"GOTRUE_SMTP_ADMIN_EMAIL is missing"}},
 		{"token without a role", []string{"token"}, nil, 2, []string{"token needs one role: anon, service_role, supabase_admin"}},
 		{"token of a user", []string{"token", "authenticated"}, nil, 2, []string{"token needs one role"}},
 		{"token of no length", []string{"token", "-ttl", "0s", "anon"}, nil, 2, []string{"-ttl is 0s"}},
@@ -285,8 +332,8 @@ func TestHelpExplains(t *testing.T) {
 func TestLogNamesVariablesThatDoNothing(t *testing.T) {
 	t.Parallel()
 	const hush = "hush-hush-hush-hush-hush-hush-hush"
-	s := start(t, inTempDir(t), "GOTRUE_SMTP_PASS="+hush, "GOTRUE_JWT_SECRTE="+hush, "GOTRUE_JWT_SECRET="+hush)
-	for _, want := range []string{`"GOTRUE_SMTP_PASS"`, `"name":"GOTRUE_JWT_SECRTE","nearest":"GOTRUE_JWT_SECRET"`} {
+	s := start(t, inTempDir(t), "GOTRUE_SECURITY_CAPTCHA_SECRET="+hush, "GOTRUE_SMTP_PASS="+hush, "GOTRUE_JWT_SECRTE="+hush, "GOTRUE_JWT_SECRET="+hush)
+	for _, want := range []string{`"names":["GOTRUE_SECURITY_CAPTCHA_SECRET"]`, `"name":"GOTRUE_JWT_SECRTE","nearest":"GOTRUE_JWT_SECRET"`} {
 		if !strings.Contains(s.stderr.String(), want) {
 			t.Errorf("the log has no %s:\n%s", want, s.stderr)
 		}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/goenv"
 	"github.com/postern-auth/postern/httpadapter"
+	"github.com/postern-auth/postern/message/devbox"
 )
 
 // serve serves the API until ctx ends, and then for as long as it takes to finish
@@ -29,12 +32,16 @@ func serve(ctx context.Context, settings *goenv.Settings, stdout, stderr io.Writ
 		return fmt.Errorf("%w (GOTRUE_API_HOST and PORT say where to listen)", err)
 	}
 	defer listener.Close()
+	if settings.Mailer != nil {
+		defer settings.Mailer.Close()
+	}
+	box := develop(settings, listener.Addr())
 	st, auth, err := open(ctx, settings)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	if err := greet(ctx, stdout, listener.Addr(), settings, auth); err != nil {
+	if err := greet(ctx, stdout, listener.Addr(), settings, auth, box); err != nil {
 		return err
 	}
 
@@ -43,7 +50,7 @@ func serve(ctx context.Context, settings *goenv.Settings, stdout, stderr io.Writ
 	housekeeping.Go(func() { _ = auth.Run(ctx) }) // ends when ctx does, and only then
 	defer housekeeping.Wait()
 	defer cancel()
-	return listen(ctx, listener, routes(httpadapter.New(auth, settings.HTTP)), logger)
+	return listen(ctx, listener, routes(httpadapter.New(auth, settings.HTTP), box), logger)
 }
 
 // newLogger writes for a person to a terminal and for programs anywhere else.
@@ -66,8 +73,36 @@ func logVariables(logger *slog.Logger, settings *goenv.Settings) {
 	}
 }
 
+// develop fills in what a newcomer has not configured: where the service and its
+// site are, and a mailbox for what it sends. Who reads the mailbox can sign in as
+// anybody, so there is none, and nothing is sent, where others get to the service.
+func develop(settings *goenv.Settings, at net.Addr) *devbox.Box {
+	c := &settings.Config
+	if c.ExternalURL == "" {
+		c.ExternalURL = "http://" + at.String()
+	}
+	if settings.Mailer != nil || !isLocal("http://"+at.String()) || !isLocal(c.ExternalURL) {
+		return nil
+	}
+	box := devbox.New(devbox.Config{Renderer: settings.Renderer})
+	c.Mailer = box
+	if c.SMS == nil {
+		c.SMS, c.Phone.WhatsApp = box, true
+	}
+	if c.SiteURL == "" {
+		c.SiteURL = "http://" + at.String() + welcomePath
+	}
+	return box
+}
+
+// isLocal reports whether a URL is of this machine, for this machine alone.
+func isLocal(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())
+}
+
 // greet tells a developer how to go on. All of it may be public.
-func greet(ctx context.Context, stdout io.Writer, at net.Addr, settings *goenv.Settings, auth *postern.Auth) error {
+func greet(ctx context.Context, stdout io.Writer, at net.Addr, settings *goenv.Settings, auth *postern.Auth, box *devbox.Box) error {
 	anon, err := auth.MintToken(ctx, "anon", year)
 	if err != nil {
 		return err
@@ -76,33 +111,59 @@ func greet(ctx context.Context, stdout io.Writer, at net.Addr, settings *goenv.S
 	if !isFile {
 		database = "PostgreSQL" // the address may have a password in it
 	}
-	confirmation := "accounts can sign in at once (GOTRUE_MAILER_AUTOCONFIRM), for there is no mailer yet"
-	if !settings.Config.Email.Autoconfirm {
-		confirmation = "there is no mailer yet: only accounts that an operator confirms can sign in"
+	mails := "not sent, for GOTRUE_SMTP_HOST is not set; kept and shown only where this machine alone gets to the API"
+	switch {
+	case settings.Mailer != nil:
+		mails = "sent by GOTRUE_SMTP_HOST"
+	case box != nil:
+		mails = fmt.Sprintf("kept at http://%s%s/, for GOTRUE_SMTP_HOST is not set", at, inboxPath)
 	}
 	_, err = fmt.Fprintf(stdout, `Postern %s
 
   API       http://%s, also under /auth/v1
+  mails     %s
   database  %s
-  e-mail    %s
   anon key  %s
   operator  go run ./examples/standalone token service_role
 
-`, postern.Version, at, database, confirmation, anon)
+`, postern.Version, at, mails, database, anon)
 	return err
 }
 
+// Paths of pages for developers. They begin as no path of the API does.
+const (
+	inboxPath   = "/_inbox"
+	welcomePath = "/_welcome"
+)
+
+//go:embed welcome.html
+var welcomePage []byte
+
 // routes serves the API at the root, as GoTrue does, and where Supabase's clients
-// look for it.
-func routes(api http.Handler) http.Handler {
+// look for it; and where there is a mailbox, the mailbox and a page for links to
+// lead to.
+func routes(api http.Handler, box *devbox.Box) http.Handler {
 	const prefix = "/auth/v1"
 	below := http.StripPrefix(prefix, api)
+	var inbox http.Handler
+	if box != nil {
+		inbox = http.StripPrefix(inboxPath, box.Handler())
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, prefix+"/") {
+		switch path := r.URL.Path; {
+		case strings.HasPrefix(path, prefix+"/"):
 			below.ServeHTTP(w, r)
-			return
+		case inbox != nil && path == inboxPath:
+			http.Redirect(w, r, inboxPath+"/", http.StatusSeeOther)
+		case inbox != nil && strings.HasPrefix(path, inboxPath+"/"):
+			inbox.ServeHTTP(w, r)
+		case inbox != nil && path == welcomePath:
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Header().Set("Referrer-Policy", "no-referrer")
+			_, _ = w.Write(welcomePage)
+		default:
+			api.ServeHTTP(w, r)
 		}
-		api.ServeHTTP(w, r)
 	})
 }
 

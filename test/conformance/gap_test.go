@@ -22,14 +22,6 @@ type gap struct {
 }
 
 var gaps = []gap{
-	{feature: "mails", when: func(s step) bool { return s.Mail != nil }},
-	{feature: "one-time codes and links", routes: []string{"/otp", "/otp/", "/magiclink", "/recover", "/resend", "/verify"}},
-	{feature: "reauthentication", routes: []string{"/reauthenticate"}},
-	{feature: "invitations", routes: []string{"/invite"}},
-	{feature: "links made by operators", routes: []string{"/admin/generate_link"}},
-	{feature: "PKCE", routes: []string{"POST /token?grant_type=pkce"}},
-	{feature: "change of the e-mail address", routes: []string{"PUT /user"}, when: changesEmail},
-	{feature: "change of the phone number", routes: []string{"PUT /user"}, when: changesPhone},
 	{feature: "second factors", routes: []string{"/factors*"}},
 	{feature: "sign-in through others", routes: []string{"/authorize", "/callback", "/user/identities/authorize"}},
 	{feature: "sign-in with ID tokens", routes: []string{"POST /token?grant_type=id_token"}},
@@ -38,20 +30,6 @@ var gaps = []gap{
 	{feature: "passkeys", routes: []string{"/passkeys*"}},
 	{feature: "single sign-on", routes: []string{"/sso*"}},
 	{feature: "OAuth 2.1 server", routes: []string{"/oauth/*"}},
-}
-
-// changesEmail: a new address that is not refused is a mail to somebody.
-func changesEmail(s step) bool {
-	body, _ := s.Response.Body.(map[string]any)
-	sent := body["new_email"] != nil || s.Response.Status == http.StatusTooManyRequests
-	return s.Request.members()["email"] != nil && sent
-}
-
-// changesPhone: a number that is not refused goes on to the SMS service, which
-// the real server did not find in one case.
-func changesPhone(s step) bool {
-	status := s.Response.Status
-	return s.Request.members()["phone"] != nil && (status == http.StatusOK || status == http.StatusInternalServerError)
 }
 
 // covers reports whether a step needs the feature.

@@ -20,6 +20,7 @@ import (
 	"github.com/postern-auth/postern/goenv"
 	"github.com/postern-auth/postern/httpadapter"
 	"github.com/postern-auth/postern/internal/pgtest"
+	"github.com/postern-auth/postern/message/devbox"
 	"github.com/postern-auth/postern/store"
 	"github.com/postern-auth/postern/store/postgres"
 	"github.com/postern-auth/postern/store/sqlite"
@@ -215,6 +216,7 @@ type instance struct {
 	url   string
 	store *store.Store
 	auth  *postern.Auth
+	box   *devbox.Box // what it sends
 }
 
 // start serves a store on a free port, with the shared settings and others.
@@ -250,6 +252,11 @@ func serve(t testing.TB, st *store.Store, env map[string]string) *instance {
 	set.Config.Logger = slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	set.HTTP.Logger = set.Config.Logger
 	set.HTTP.MaxRequestDuration = time.Minute // the race detector makes hashing many times slower
+	box := devbox.New(devbox.Config{Renderer: set.Renderer})
+	set.Config.Mailer = box
+	if set.Config.Phone.Provider != "" {
+		set.Config.SMS = box
+	}
 	auth, err := postern.New(st, set.Config)
 	if err != nil {
 		t.Fatalf("postern.New: %v", err)
@@ -257,7 +264,7 @@ func serve(t testing.TB, st *store.Store, env map[string]string) *instance {
 	server.Config.Handler = httpadapter.New(auth, set.HTTP)
 	server.Start()
 	t.Cleanup(server.Close)
-	return &instance{url: url, store: st, auth: auth}
+	return &instance{url: url, store: st, auth: auth, box: box}
 }
 
 // testLog writes to the log of a test.

@@ -1,10 +1,13 @@
 package conformance_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +74,9 @@ func replay(t *testing.T, w *world, s scenario, y *tally, u *usage) {
 func (m *matcher) play(t *testing.T, w *world, s step) []string {
 	t.Helper()
 	time.Sleep(s.wait())
+	if s.Mail != nil {
+		return m.read(t, w, s)
+	}
 	r, err := m.fillRequest(s.Request)
 	if err != nil {
 		return []string{err.Error()}
@@ -86,6 +92,39 @@ func (m *matcher) play(t *testing.T, w *world, s step) []string {
 	m.compare("headers", s.Response.Headers, got.headers)
 	for _, p := range sortedKeys(s.JWT) {
 		m.compareToken(p, s.JWT[p])
+	}
+	return m.take()
+}
+
+var (
+	hrefs  = regexp.MustCompile(`href="([^"]+)"`)
+	tags   = regexp.MustCompile(`<[^>]+>`)
+	digits = regexp.MustCompile(`\b\d{6,10}\b`)
+)
+
+// read waits for a step's mail and returns what differs in it.
+func (m *matcher) read(t *testing.T, w *world, s step) []string {
+	t.Helper()
+	to, err := m.fill(s.Mail.To)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	box := w.instance[s.Instance].box
+	if _, err := box.Wait(ctx, to, s.Mail.Nth); err != nil {
+		return []string{fmt.Sprintf("mail %d to %s: %v", s.Mail.Nth, to, err)}
+	}
+	all := box.Messages(to)
+	got := all[len(all)-s.Mail.Nth]
+	var links []any
+	for _, href := range hrefs.FindAllStringSubmatch(got.HTML, -1) {
+		links = append(links, html.UnescapeString(href[1]))
+	}
+	m.compare("mail.subject", s.Mail.Subject, got.Subject)
+	m.compare("mail.links", s.Mail.Links, links)
+	if s.Mail.OTP != nil {
+		m.compare("mail.otp", s.Mail.OTP, digits.FindString(tags.ReplaceAllString(got.HTML, " ")))
 	}
 	return m.take()
 }

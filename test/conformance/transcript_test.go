@@ -37,7 +37,7 @@ type step struct {
 	Request  request             `json:"request"`
 	Response response            `json:"response"`
 	JWT      map[string]jwtParts `json:"jwt"` // of the access tokens first seen here, by placeholder
-	Mail     json.RawMessage     `json:"mail"`
+	Mail     *sentMail           `json:"mail"`
 }
 
 // request has at most one of Body, Raw and Repeat.
@@ -78,13 +78,6 @@ func (r request) payload() []byte {
 		return []byte(*r.Raw)
 	}
 	return r.Body
-}
-
-// members are those of a JSON object sent, none for any other body.
-func (r request) members() map[string]any {
-	var m map[string]any
-	_ = json.Unmarshal(r.Body, &m) // what is no object has no members
-	return m
 }
 
 // wait is the pause before the step.
@@ -211,4 +204,13 @@ func TestBadTranscriptsAreRefused(t *testing.T) {
 			t.Errorf("%s: got %v, want an error", name, got)
 		}
 	}
+}
+
+// sentMail is a mail that has to arrive.
+type sentMail struct {
+	To      string `json:"to"`
+	Nth     int    `json:"nth"` // of those to the address, from 1
+	Subject string `json:"subject"`
+	Links   []any  `json:"links"` // the hrefs of its HTML
+	OTP     any    `json:"otp"`   // nil where there is none to compare
 }

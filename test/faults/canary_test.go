@@ -450,6 +450,8 @@ func TestPrintedRecordsShowNoSecret(t *testing.T) {
 		"SessionRecord":              session,
 		"SessionUpgrade":             postern.SessionUpgrade{Key: secret},
 		"KeyRecord":                  postern.KeyRecord{KID: "k", Secret: secret},
+		"LegacyToken":                postern.LegacyToken{Token: secret, Successor: secret},
+		"FlowRecord":                 postern.FlowRecord{ProviderAccessToken: secret, ProviderRefreshToken: secret},
 		"ReusedTokenError":           postern.ReusedTokenError{Session: session},
 		"a slice of records":         []*postern.KeyRecord{{Secret: secret}},
 		"a map of secrets":           maps.Clone(keys),

@@ -4,10 +4,12 @@ package faults_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/postern-auth/postern/test/internal/standalone"
@@ -117,4 +119,60 @@ func present(ctx context.Context, clients []*client, token string) []presented {
 	}
 	all.Wait()
 	return answers
+}
+
+// Guarantee A1, for what is mailed.
+func TestOneOfManyUsesInThreeProcessesWins(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, url string) {
+		var clients []*client
+		for range 3 {
+			clients = append(clients, newClient(t, start(t, url, "GOTRUE_MAILER_AUTOCONFIRM=false").URL))
+		}
+		for i := range rounds(3, 20) {
+			email := fmt.Sprintf("once-%d@example.com", i)
+			a, err := clients[0].signUp(t.Context(), email)
+			must(t, a, err)
+			byCode, byLink := newestMail(t, clients[0])
+			var all sync.WaitGroup
+			var won atomic.Int64
+			for use := range 20 {
+				all.Go(func() {
+					body := map[string]string{"type": "signup", "email": email, "token": byCode}
+					if use%2 == 0 {
+						body = map[string]string{"type": "signup", "token_hash": byLink}
+					}
+					a, err := clients[use%len(clients)].do(t.Context(), "POST", "/verify", "", body)
+					switch {
+					case err != nil:
+						t.Error(err)
+					case a.ok():
+						won.Add(1)
+					case a.text("error_code") != "otp_expired":
+						t.Errorf("a use too many: got %s, want otp_expired", a)
+					}
+				})
+			}
+			all.Wait()
+			if won.Load() != 1 {
+				t.Errorf("%d of 20 uses succeeded, want 1", won.Load())
+			}
+		}
+	})
+}
+
+// newestMail returns the code and the link's token of the last mail in a server's
+// mailbox.
+func newestMail(t *testing.T, c *client) (code, tokenHash string) {
+	t.Helper()
+	a, err := c.do(t.Context(), "GET", "/_inbox/messages", "", nil)
+	must(t, a, err)
+	var mails []struct {
+		Code      string
+		TokenHash string `json:"token_hash"`
+	}
+	if err := json.Unmarshal(a.body, &mails); err != nil || len(mails) == 0 {
+		t.Fatalf("the mailbox holds %s: %v", a, err)
+	}
+	return mails[0].Code, mails[0].TokenHash
 }
