@@ -4,10 +4,11 @@
 //	node run.mjs [suites/NAME.test.mjs …]
 //
 // E2E_POSTGRES_URL is the URL of a PostgreSQL server, for a role that may create
-// databases. Without it the suites run on SQLite only, which is a failure where
+// databases. CHROMIUM is a browser's program; by default /usr/bin/chromium.
+// What needs one of them is left out where it is missing, which is a failure where
 // CI is "true".
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,21 +24,30 @@ function build(dir) {
 
 function databases() {
   if (process.env.E2E_POSTGRES_URL) return ['sqlite', 'postgres']
-  const missing = 'PostgreSQL: E2E_POSTGRES_URL is not set'
-  if (process.env.CI === 'true') throw new Error(missing)
-  console.log(`skipped: ${missing}`)
+  leaveOut('PostgreSQL: E2E_POSTGRES_URL is not set')
   return ['sqlite']
 }
 
+const chromium = process.env.CHROMIUM || '/usr/bin/chromium'
+
 function suites() {
   if (process.argv.length > 2) return process.argv.slice(2)
-  return readdirSync(join(here, 'suites')).filter((name) => name.endsWith('.test.mjs')).map((name) => join(here, 'suites', name))
+  if (existsSync(chromium)) return [...testsIn('suites'), ...testsIn('browser')]
+  leaveOut(`browser: there is no ${chromium}, and CHROMIUM names no other`)
+  return testsIn('suites')
 }
 
-function runOn(database, binary) {
+const testsIn = (dir) => readdirSync(join(here, dir)).filter((name) => name.endsWith('.test.mjs')).map((name) => join(here, dir, name))
+
+function leaveOut(what) {
+  if (process.env.CI === 'true') throw new Error(what)
+  console.log(`skipped: ${what}`)
+}
+
+function runOn(database, binary, files) {
   console.log(`\n# ${database}`)
-  const env = { ...process.env, E2E_DATABASE: database, E2E_STANDALONE: binary }
-  const tests = spawn(process.execPath, ['--test', '--test-reporter=spec', ...suites()], { env, stdio: 'inherit' })
+  const env = { ...process.env, E2E_DATABASE: database, E2E_STANDALONE: binary, E2E_CHROMIUM: chromium }
+  const tests = spawn(process.execPath, ['--test', '--test-reporter=spec', ...files], { env, stdio: 'inherit' })
   return new Promise((resolve) => tests.on('exit', resolve))
 }
 
@@ -47,8 +57,9 @@ process.on('SIGINT', () => {})
 const dir = mkdtempSync(join(tmpdir(), 'postern-e2e-'))
 try {
   const binary = build(dir)
+  const files = suites()
   for (const database of databases()) {
-    if ((await runOn(database, binary)) !== 0) process.exitCode = 1
+    if ((await runOn(database, binary, files)) !== 0) process.exitCode = 1
   }
 } catch (error) {
   console.error(error.message)

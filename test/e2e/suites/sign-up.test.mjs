@@ -2,7 +2,7 @@ import { isAuthWeakPasswordError } from '@supabase/auth-js'
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { claimsOf, newAdmin, newClient, newEmail, ok, password, refused, signIn, signUp } from '../support/client.mjs'
+import { claimsOf, newAccount, newAdmin, newClient, newEmail, ok, password, refused, signIn, signUp } from '../support/client.mjs'
 import { startStandalone } from '../support/standalone.mjs'
 
 describe('sign-up where addresses need no confirmation', async () => {
@@ -90,12 +90,6 @@ describe('sign-up where addresses have to be confirmed', async () => {
     return { email, session, user }
   }
 
-  async function confirmed() {
-    const { email, user } = await pending()
-    ok(await admin.updateUserById(user.id, { email_confirm: true }))
-    return { email, user }
-  }
-
   test('answers with a user and no session', async () => {
     const { email, session, user } = await pending()
     assert.equal(session, null)
@@ -118,7 +112,7 @@ describe('sign-up where addresses have to be confirmed', async () => {
   })
 
   test('shows nothing of an account that exists', async () => {
-    const { email, user } = await confirmed()
+    const { email, user } = await newAccount(server)
     const again = ok(await newClient(server.url).signUp({ email, password: 'another good password' }))
     assert.equal(again.session, null)
     assert.notEqual(again.user.id, user.id)

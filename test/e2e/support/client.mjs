@@ -1,12 +1,18 @@
 import { AuthClient, isAuthApiError } from '@supabase/auth-js'
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
 
 export const password = 'correct horse battery staple'
 
 // newEmail returns an address that nobody has.
 export const newEmail = () => `${randomUUID()}@example.com`
+
+// newPhone returns a number that nobody has, as the API writes it.
+export const newPhone = () => `1555${String(randomInt(1e7)).padStart(7, '0')}`
+
+// otherCode returns a code that is wrong where code is right.
+export const otherCode = (code) => (code[0] === '9' ? '0' : '9') + code.slice(1)
 
 // newClient makes a client with a storage of its own. The client shares its
 // cache of signing keys among all that have one storageKey.
@@ -34,6 +40,13 @@ export async function signUp(server, options = {}) {
   const email = newEmail()
   const { session, user } = ok(await auth.signUp({ email, password }))
   return { auth, email, session, user }
+}
+
+// newAccount has an operator make an account whose address is confirmed.
+export async function newAccount(server) {
+  const email = newEmail()
+  const { user } = ok(await newAdmin(server).createUser({ email, password, email_confirm: true }))
+  return { email, user }
 }
 
 // signIn opens another session of an account.

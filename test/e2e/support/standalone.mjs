@@ -12,8 +12,9 @@ assert.ok(binary, 'E2E_STANDALONE names no server: run the suites with run.mjs')
 
 // startStandalone runs the server until the suite that called it ends, on an
 // empty database, or on that of another server. settings are GOTRUE_* variables.
-// By default nobody has to confirm an address.
-export async function startStandalone(settings = {}, { databaseURL = newDatabase() } = {}) {
+// By default nobody has to confirm an address. fails says that the server is to
+// report failures of its own.
+export async function startStandalone(settings = {}, { databaseURL = newDatabase(), fails = false } = {}) {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const env = {
@@ -30,12 +31,12 @@ export async function startStandalone(settings = {}, { databaseURL = newDatabase
     server = run(env)
     return answers(url, server)
   }
-  after(() => stop(server))
+  after(() => stop(server, fails))
   await start()
   return {
     url,
     databaseURL,
-    restart: () => stop(server).then(start),
+    restart: () => stop(server, fails).then(start),
     token: (role) => execFileSync(binary, ['token', role], { env, encoding: 'utf8' }).trim(),
   }
 }
@@ -65,12 +66,13 @@ async function answers(url, server) {
   assert.fail(`the server does not answer:\n${server.output}`)
 }
 
-async function stop(server) {
+async function stop(server, fails) {
   server.child.kill('SIGTERM')
   const [status] = await Promise.race([server.exited, sleep(15_000, ['still running'], { ref: false })])
   server.child.kill('SIGKILL')
   assert.equal(status, 0, `the server did not end cleanly:\n${server.output}`)
-  assert.doesNotMatch(server.output, /panic|ERROR/, 'the server reported failures of its own')
+  assert.doesNotMatch(server.output, /panic/)
+  assert.equal(/ERROR/.test(server.output), fails, `failures that the server reported of its own:\n${server.output}`)
 }
 
 async function freePort() {
