@@ -99,8 +99,8 @@ func (s *Store) PutOneTimeToken(ctx context.Context, t postern.OneTimeToken) err
 	})
 }
 
-// TakeOneTimeToken implements postern.Store. The column of users decides; the row
-// of the link has gone before if something is amiss.
+// TakeOneTimeToken implements postern.Store. The column of users decides, also where
+// the link's row is missing.
 func (s *Store) TakeOneTimeToken(ctx context.Context, userID uuid.UUID, kind postern.OneTimeKind, codeHash string) error {
 	column, err := tokenColumn(kind)
 	if err == nil {
