@@ -9,11 +9,17 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/store"
 	"github.com/postern-auth/postern/store/sqlite"
 )
 
 // open makes a service on a database in memory, for the examples.
 func open() (*postern.Auth, *bun.DB, func(bun.Tx) postern.Store) {
+	auth, st := openWith(postern.Config{Email: postern.EmailConfig{Autoconfirm: true}})
+	return auth, st.DB(), func(tx bun.Tx) postern.Store { return st.Join(tx) }
+}
+
+func openWith(cfg postern.Config) (*postern.Auth, *store.Store) {
 	ctx := context.Background()
 	st, err := sqlite.OpenMemory(ctx)
 	if err != nil {
@@ -22,11 +28,11 @@ func open() (*postern.Auth, *bun.DB, func(bun.Tx) postern.Store) {
 	if err := st.Migrate(ctx); err != nil {
 		log.Fatal(err)
 	}
-	auth, err := postern.New(st, postern.Config{Email: postern.EmailConfig{Autoconfirm: true}})
+	auth, err := postern.New(st, cfg)
 	if err != nil {
 		log.Fatal(err)
 	}
-	return auth, st.DB(), func(tx bun.Tx) postern.Store { return st.Join(tx) }
+	return auth, st
 }
 
 func Example() {

@@ -9,29 +9,17 @@ import (
 
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/message/devbox"
-	"github.com/postern-auth/postern/store/sqlite"
 )
 
 // openWithMailbox makes a service on a database in memory, whose mails go to a
 // mailbox, for the examples.
 func openWithMailbox() (*postern.Auth, *devbox.Box) {
-	ctx := context.Background()
-	st, err := sqlite.OpenMemory(ctx)
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := st.Migrate(ctx); err != nil {
-		log.Fatal(err)
-	}
 	box := devbox.New(devbox.Config{})
-	auth, err := postern.New(st, postern.Config{
+	auth, _ := openWith(postern.Config{
 		SiteURL:     "https://app.example.com",
 		ExternalURL: "https://app.example.com/auth/v1",
 		Mailer:      box,
 	})
-	if err != nil {
-		log.Fatal(err)
-	}
 	return auth, box
 }
 

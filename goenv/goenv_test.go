@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/goenv"
 	"github.com/postern-auth/postern/httpadapter"
+	"github.com/postern-auth/postern/internal/envtest"
 )
 
 // load reads an environment that has to be in order.
@@ -449,17 +448,7 @@ const signingKey = `[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8A
 
 func TestDeploymentOfTheDataSetLoads(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("POSTERN_DATA_DIR")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "data")
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "gotrue", "manifest.json"))
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("the GoTrue data set is missing: %v", err)
-		}
-		t.Skipf("needs the GoTrue data set (set POSTERN_DATA_DIR): %v", err)
-	}
+	text := envtest.ReadGoTrue(t, "gotrue", "manifest.json")
 	var manifest struct {
 		Config struct {
 			Env map[string]string `json:"env"`

@@ -1,7 +1,6 @@
 package httpadapter_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/httpadapter"
+	"github.com/postern-auth/postern/internal/logtest"
 	"github.com/postern-auth/postern/internal/pgtest"
 	"github.com/postern-auth/postern/store"
 	"github.com/postern-auth/postern/store/postgres"
@@ -99,7 +99,7 @@ var nobody = stub{find: func(context.Context) error { return postern.ErrNoRow }}
 type api struct {
 	auth    *postern.Auth
 	handler http.Handler
-	log     *logBuffer
+	log     *logtest.Buffer
 	sent    *outbox
 	now     *time.Time
 }
@@ -114,7 +114,7 @@ type settings struct {
 // still until a test moves it.
 func newAPI(t testing.TB, st postern.Store, s settings) *api {
 	t.Helper()
-	log, sent := &logBuffer{}, &outbox{}
+	log, sent := &logtest.Buffer{}, &outbox{}
 	now := time.Now()
 	cfg := postern.Config{
 		SiteURL: site, RedirectURLs: []string{"https://*.example.org/**", "com.example.app://**"}, ExternalURL: external,
@@ -219,24 +219,6 @@ func object(pairs ...string) string {
 	}
 	b, _ := json.Marshal(m)
 	return string(b)
-}
-
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // request is what a test sends: method and path, a bearer token if any, headers

@@ -12,16 +12,28 @@ const (
 	notFound = "404 page not found\n"
 )
 
+// routing is a request, and how it is answered before a handler sees it.
+type routing struct {
+	line   string
+	status int
+	body   string
+	allow  string
+}
+
+func (c routing) check(t *testing.T, a *api, token string) answer {
+	t.Helper()
+	got := a.expect(t, request{line: c.line, token: token}, c.status, c.body)
+	if h := got.header.Get("Allow"); h != c.allow {
+		t.Errorf("Allow = %q, want %q", h, c.allow)
+	}
+	return got
+}
+
 // TestRoutingWithoutToken pins contract endpoints.md §0.1.
 func TestRoutingWithoutToken(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, nobody, settings{})
-	for _, c := range []struct {
-		line   string
-		status int
-		body   string
-		allow  string
-	}{
+	for _, c := range []routing{
 		{"GET /", 404, notFound, ""},
 		{"GET //", 404, notFound, ""},
 		{"GET /nope", 404, notFound, ""},
@@ -88,10 +100,7 @@ func TestRoutingWithoutToken(t *testing.T) {
 	} {
 		t.Run(c.line, func(t *testing.T) {
 			t.Parallel()
-			got := a.expect(t, request{line: c.line}, c.status, c.body)
-			if h := got.header.Get("Allow"); h != c.allow {
-				t.Errorf("Allow = %q, want %q", h, c.allow)
-			}
+			got := c.check(t, a, "")
 			if h := got.header.Get("Content-Type"); c.status == 404 && h != "text/plain; charset=utf-8" {
 				t.Errorf("Content-Type = %q, want plain text", h)
 			}
@@ -105,12 +114,7 @@ func TestRoutingWithoutToken(t *testing.T) {
 func TestRoutingAsOperator(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, nobody, settings{})
-	for _, c := range []struct {
-		line   string
-		status int
-		body   string
-		allow  string
-	}{
+	for _, c := range []routing{
 		{"GET /admin", 404, notFound, ""},
 		{"GET /admin/", 404, notFound, ""},
 		{"GET /admin/nothing", 404, notFound, ""},
@@ -134,10 +138,7 @@ func TestRoutingAsOperator(t *testing.T) {
 	} {
 		t.Run(c.line, func(t *testing.T) {
 			t.Parallel()
-			got := a.expect(t, request{line: c.line, token: operator(t)}, c.status, c.body)
-			if h := got.header.Get("Allow"); h != c.allow {
-				t.Errorf("Allow = %q, want %q", h, c.allow)
-			}
+			c.check(t, a, operator(t))
 		})
 	}
 }

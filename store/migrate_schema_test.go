@@ -16,7 +16,7 @@ func TestMigrateMakesGoTruesSchema(t *testing.T) {
 	t.Parallel()
 	gotrues := pgtest.New(t)
 	load(t, gotrues, "schema.sql")
-	sameLines(t, "schema", gotrueSchema(t, connect(t, migrated(t))), gotrueSchema(t, connect(t, gotrues)))
+	sameLines(t, "schema", gotrueSchema(t, pgtest.Connect(t, migrated(t))), gotrueSchema(t, pgtest.Connect(t, gotrues)))
 }
 
 // The functions are compared by what they answer.
@@ -24,7 +24,7 @@ func TestHelperFunctionsAnswerAsGoTrues(t *testing.T) {
 	t.Parallel()
 	gotrues := pgtest.New(t)
 	load(t, gotrues, "schema.sql")
-	ours, theirs := connect(t, migrated(t)), connect(t, gotrues)
+	ours, theirs := pgtest.Connect(t, migrated(t)), pgtest.Connect(t, gotrues)
 
 	const claims = `{"sub": "f4e2a382-99cd-4014-ad0c-70cf782a059a", "role": "authenticated", "email": "A@example.com", "aal": "aal1"}`
 	for _, settings := range []map[string]string{
@@ -71,7 +71,7 @@ func answer(t *testing.T, conn *pgx.Conn, settings map[string]string, function s
 
 func TestSQLiteHasGoTruesColumnsAndForeignKeys(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, migrated(t))
+	conn := pgtest.Connect(t, migrated(t))
 	s := dbtest.SQLite(t)
 
 	columns := lines(t, conn, `SELECT c.relname || '.' || a.attname || ' ' || rank() OVER (PARTITION BY c.oid ORDER BY a.attnum) ||

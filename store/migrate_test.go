@@ -16,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postern-auth/postern/internal/envtest"
 	"github.com/postern-auth/postern/internal/pgtest"
 	"github.com/postern-auth/postern/store"
 	"github.com/postern-auth/postern/store/postgres"
@@ -26,7 +27,7 @@ func TestMigrateAdoptsWhatGoTrueMade(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.New(t)
 	load(t, dsn, "schema.sql", "data.sql", "shift.sql")
-	conn := connect(t, dsn)
+	conn := pgtest.Connect(t, dsn)
 	schema, rows := gotrueSchema(t, conn), checksums(t, conn)
 
 	migrate(t, dsn)
@@ -42,7 +43,7 @@ func TestMigrateNamesWhatAnOlderGoTrueLacks(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.New(t)
 	load(t, dsn, "schema.sql")
-	conn := connect(t, dsn)
+	conn := pgtest.Connect(t, dsn)
 	// Every column and, as far as PostgreSQL lets go of one, every enum value.
 	lacking := lines(t, conn, `SELECT table_schema || '.' || table_name || '.' || column_name
 		FROM information_schema.columns WHERE table_schema = 'auth'`)
@@ -52,7 +53,7 @@ func TestMigrateNamesWhatAnOlderGoTrueLacks(t *testing.T) {
 		FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid`)...)
 	drops = append(drops, lines(t, conn, `SELECT format('DROP TYPE auth.%1$I CASCADE; CREATE TYPE auth.%1$I AS ENUM ()', typname)
 		FROM pg_type WHERE typtype = 'e'`)...)
-	run(t, conn, strings.Join(drops, ";"))
+	pgtest.Exec(t, conn, strings.Join(drops, ";"))
 	before := gotrueSchema(t, conn)
 
 	err := openStore(t, dsn).Migrate(t.Context())
@@ -72,9 +73,9 @@ func TestMigrateAddsTablesThatAnOlderGoTrueLacks(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.New(t)
 	load(t, dsn, "schema.sql")
-	conn := connect(t, dsn)
+	conn := pgtest.Connect(t, dsn)
 	whole := gotrueSchema(t, conn)
-	run(t, conn, `DROP TABLE auth.webauthn_challenges, auth.webauthn_credentials, auth.custom_oauth_providers,
+	pgtest.Exec(t, conn, `DROP TABLE auth.webauthn_challenges, auth.webauthn_credentials, auth.custom_oauth_providers,
 		auth.oauth_consents, auth.oauth_authorizations, auth.one_time_tokens, auth.mfa_challenges, auth.mfa_factors, auth.schema_migrations;
 		DROP TYPE auth.one_time_token_type, auth.oauth_response_type, auth.oauth_authorization_status, auth.factor_type;
 		DROP FUNCTION auth.jwt()`)
@@ -88,8 +89,8 @@ func TestMigrateLeavesATableAloneThatLacksAnIndex(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.New(t)
 	load(t, dsn, "schema.sql")
-	conn := connect(t, dsn)
-	run(t, conn, "DROP INDEX auth.audit_logs_instance_id_idx; ALTER TABLE auth.users DISABLE ROW LEVEL SECURITY")
+	conn := pgtest.Connect(t, dsn)
+	pgtest.Exec(t, conn, "DROP INDEX auth.audit_logs_instance_id_idx; ALTER TABLE auth.users DISABLE ROW LEVEL SECURITY")
 	before := gotrueSchema(t, conn)
 
 	migrate(t, dsn)
@@ -105,7 +106,7 @@ func TestMigrateNeedsOnlyItsOwnSchema(t *testing.T) {
 	}
 	dsn := pgtest.New(t)
 	role := fmt.Sprintf("tenant_%x", rand.Uint64())
-	run(t, connect(t, dsn), fmt.Sprintf("CREATE ROLE %[1]s LOGIN; CREATE SCHEMA auth AUTHORIZATION %[1]s", role))
+	pgtest.Exec(t, pgtest.Connect(t, dsn), fmt.Sprintf("CREATE ROLE %[1]s LOGIN; CREATE SCHEMA auth AUTHORIZATION %[1]s", role))
 
 	migrate(t, pgtest.With(dsn, "user", role))
 }
@@ -345,36 +346,9 @@ func made(t *testing.T, s *store.Store) (names []string) {
 // load runs files of the data that GoTrue wrote.
 func load(t *testing.T, dsn string, files ...string) {
 	t.Helper()
-	dir := os.Getenv("POSTERN_DATA_DIR")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "data")
-	}
 	for _, file := range files {
-		script, err := os.ReadFile(filepath.Join(dir, "gotrue", file))
-		switch {
-		case err != nil && os.Getenv("CI") != "true":
-			t.Skip("skipped: no data of GoTrue's:", err)
-		case err != nil:
-			t.Fatal(err)
-		}
-		run(t, connect(t, dsn), string(script)) // each file empties its connection's search_path
-	}
-}
-
-func connect(t *testing.T, dsn string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(context.Background(), dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return conn
-}
-
-func run(t *testing.T, conn *pgx.Conn, script string) {
-	t.Helper()
-	if _, err := conn.Exec(context.Background(), script); err != nil {
-		t.Fatal(err)
+		// Each file empties its connection's search_path.
+		pgtest.Exec(t, pgtest.Connect(t, dsn), string(envtest.ReadGoTrue(t, "gotrue", file)))
 	}
 }
 

@@ -15,10 +15,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/postern-auth/postern/internal/logtest"
 	"github.com/postern-auth/postern/internal/pgtest"
 	"github.com/postern-auth/postern/message/devbox"
 )
@@ -26,27 +26,9 @@ import (
 // server is a run of the program in this process.
 type server struct {
 	url            string
-	stdout, stderr *buffer
+	stdout, stderr *logtest.Buffer
 	stop           context.CancelFunc
 	ended          <-chan error
-}
-
-// buffer is a bytes.Buffer that may be read while it is written.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 var apiLine = regexp.MustCompile(`API +(http://\S+),`)
@@ -56,7 +38,7 @@ func start(t *testing.T, environ ...string) *server {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	s := &server{stdout: &buffer{}, stderr: &buffer{}, stop: stop, ended: ended}
+	s := &server{stdout: &logtest.Buffer{}, stderr: &logtest.Buffer{}, stop: stop, ended: ended}
 	go func() {
 		ended <- run(ctx, nil, slices.Concat([]string{"PORT=0", "POSTERN_BCRYPT_COST=4"}, environ), s.stdout, s.stderr)
 		close(ended)

@@ -3,14 +3,13 @@ package envelope_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"regexp"
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/postern-auth/postern/internal/envelope"
+	"github.com/postern-auth/postern/internal/envtest"
 	"github.com/postern-auth/postern/internal/refreshtoken"
 )
 
@@ -35,37 +34,18 @@ type account struct {
 	Password string `json:"password"`
 }
 
-// gotrueFile reads a file of the data set that a GoTrue server wrote, which lies
-// beside the repository or where POSTERN_DATA_DIR says.
-func gotrueFile(t *testing.T, name string) []byte {
-	t.Helper()
-	dir := os.Getenv("POSTERN_DATA_DIR")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "gotrue", name))
-	if err == nil {
-		return text
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("the GoTrue data set is missing: %v", err)
-	}
-	t.Skipf("needs the GoTrue data set (set POSTERN_DATA_DIR): %v", err)
-	return nil
-}
-
 func TestEnvelopesOfGoTrueOpen(t *testing.T) {
 	t.Parallel()
 	var manifest struct {
 		Encryption encryption         `json:"db_encryption"`
 		Users      map[string]account `json:"users"`
 	}
-	if err := json.Unmarshal(gotrueFile(t, "manifest.json"), &manifest); err != nil {
+	if err := json.Unmarshal(envtest.ReadGoTrue(t, "gotrue", "manifest.json"), &manifest); err != nil {
 		t.Fatal(err)
 	}
 	enc := manifest.Encryption
 	user := manifest.Users[enc.User]
-	dump := gotrueFile(t, "data.sql")
+	dump := envtest.ReadGoTrue(t, "gotrue", "data.sql")
 
 	hash := openColumn(t, enc, dump, "users", user.ID)
 	if err := bcrypt.CompareHashAndPassword([]byte(hash), []byte(user.Password)); err != nil {

@@ -14,7 +14,7 @@ import (
 func TestClusterKeepsWhatItAcknowledgedWhenItIsStopped(t *testing.T) {
 	t.Parallel()
 	c := pgtest.NewCluster(t, "synchronous_commit=on")
-	query(t, connect(t, c.DSN()), "CREATE TABLE kept (n int)")
+	pgtest.Exec(t, pgtest.Connect(t, c.DSN()), "CREATE TABLE kept (n int)")
 	if err := c.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestClusterKeepsWhatItAcknowledgedWhenItIsStopped(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	query(t, connect(t, c.DSN()), "INSERT INTO kept VALUES (1)")
+	pgtest.Exec(t, pgtest.Connect(t, c.DSN()), "INSERT INTO kept VALUES (1)")
 }
 
 func TestClosedClusterLeavesNothing(t *testing.T) {

@@ -14,9 +14,9 @@ import (
 
 func TestDatabaseIsEmptyAndItsOwn(t *testing.T) {
 	t.Parallel()
-	first, second := connect(t, pgtest.New(t)), connect(t, pgtest.New(t))
+	first, second := pgtest.Connect(t, pgtest.New(t)), pgtest.Connect(t, pgtest.New(t))
 
-	query(t, first, "CREATE TABLE mine (n int)")
+	pgtest.Exec(t, first, "CREATE TABLE mine (n int)")
 	if got := count(t, second); got != 0 {
 		t.Errorf("tables in the second database = %d, want 0", got)
 	}
@@ -27,7 +27,7 @@ func TestDatabaseIsDroppedWithItsTest(t *testing.T) {
 	var dsn string
 	t.Run("inner", func(t *testing.T) {
 		dsn = pgtest.New(t)
-		connect(t, dsn) // dropped although somebody is in it
+		pgtest.Connect(t, dsn) // dropped although somebody is in it
 	})
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
@@ -35,7 +35,7 @@ func TestDatabaseIsDroppedWithItsTest(t *testing.T) {
 	}
 	var left int
 	const databases = "SELECT count(*) FROM pg_database WHERE datname = $1"
-	if err := connect(t, pgtest.New(t)).QueryRow(context.Background(), databases, config.Database).Scan(&left); err != nil {
+	if err := pgtest.Connect(t, pgtest.New(t)).QueryRow(context.Background(), databases, config.Database).Scan(&left); err != nil {
 		t.Fatal(err)
 	}
 	if left != 0 {
@@ -57,11 +57,11 @@ func TestMigratedDatabasesAreCopies(t *testing.T) {
 	}
 
 	for i := range 3 {
-		conn := connect(t, pgtest.NewMigrated(t, t.Name(), migrate))
+		conn := pgtest.Connect(t, pgtest.NewMigrated(t, t.Name(), migrate))
 		if got := count(t, conn); got != 1 {
 			t.Errorf("copy %d: tables = %d, want 1", i, got)
 		}
-		query(t, conn, fmt.Sprintf("CREATE TABLE of_copy_%d (n int)", i))
+		pgtest.Exec(t, conn, fmt.Sprintf("CREATE TABLE of_copy_%d (n int)", i))
 	}
 	want := 1
 	if os.Getenv("POSTERN_TEST_POSTGRES") != "" {
@@ -84,23 +84,6 @@ func TestWith(t *testing.T) {
 		if got := pgtest.With(test.dsn, test.parameter, test.value); got != test.want {
 			t.Errorf("With(%q, %q, %q) = %q, want %q", test.dsn, test.parameter, test.value, got, test.want)
 		}
-	}
-}
-
-func connect(t *testing.T, dsn string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(context.Background(), dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return conn
-}
-
-func query(t *testing.T, conn *pgx.Conn, statement string) {
-	t.Helper()
-	if _, err := conn.Exec(context.Background(), statement); err != nil {
-		t.Fatal(err)
 	}
 }
 

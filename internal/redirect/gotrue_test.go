@@ -5,12 +5,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/postern-auth/postern/internal/envtest"
 	"github.com/postern-auth/postern/internal/redirect"
 )
 
@@ -29,22 +28,12 @@ type step struct {
 
 var files = []string{"verify.jsonl", "pkce.jsonl", "otp-recover-resend.jsonl", "generate-link.jsonl", "signup.jsonl", "user.jsonl"}
 
-// recorded returns the steps of a file of recordings of a GoTrue server, which
-// lie beside the repository or where POSTERN_DATA_DIR says. What changes from run
-// to run stands in braces there and gets values that need no encoding.
+// recorded returns the steps of a file of recordings of a GoTrue server. What
+// changes from run to run stands in braces there and gets values that need no
+// encoding.
 func recorded(t *testing.T, name string) (steps []step) {
 	t.Helper()
-	dir := os.Getenv("POSTERN_DATA_DIR")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "transcripts", "transcripts", name))
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatalf("the recordings are missing: %v", err)
-	}
-	if err != nil {
-		t.Skipf("needs the recordings of GoTrue (set POSTERN_DATA_DIR): %v", err)
-	}
+	text := envtest.ReadGoTrue(t, "transcripts", "transcripts", name)
 	text = bytes.ReplaceAll(text, []byte("{{base_"), []byte("http://{{"))
 	text = regexp.MustCompile(`\{\{(\w+):?(\w*)\}\}`).ReplaceAll(text, []byte("$1-$2"))
 	lines := bufio.NewScanner(bytes.NewReader(text))

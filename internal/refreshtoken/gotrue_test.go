@@ -2,11 +2,10 @@ package refreshtoken_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"regexp"
 	"testing"
 
+	"github.com/postern-auth/postern/internal/envtest"
 	"github.com/postern-auth/postern/internal/refreshtoken"
 )
 
@@ -27,25 +26,6 @@ func (i issued) byAge() []string {
 	return []string{i.Token + i.CurrentToken, i.PreviousToken, i.OneBeforePreviousToken}
 }
 
-// gotrueFile reads a file of the data set that a GoTrue server wrote, which lies
-// beside the repository or where POSTERN_DATA_DIR says.
-func gotrueFile(t *testing.T, name string) []byte {
-	t.Helper()
-	dir := os.Getenv("POSTERN_DATA_DIR")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "gotrue", name))
-	if err == nil {
-		return text
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("the GoTrue data set is missing: %v", err)
-	}
-	t.Skipf("needs the GoTrue data set (set POSTERN_DATA_DIR): %v", err)
-	return nil
-}
-
 func TestTokensOfGoTrueAreOurs(t *testing.T) {
 	t.Parallel()
 	var manifest struct {
@@ -53,13 +33,13 @@ func TestTokensOfGoTrueAreOurs(t *testing.T) {
 			Sessions []issued `json:"sessions"`
 		} `json:"v2_sessions"`
 	}
-	if err := json.Unmarshal(gotrueFile(t, "manifest.json"), &manifest); err != nil {
+	if err := json.Unmarshal(envtest.ReadGoTrue(t, "gotrue", "manifest.json"), &manifest); err != nil {
 		t.Fatal(err)
 	}
 	if len(manifest.V2.Sessions) == 0 {
 		t.Fatal("the manifest has no v2_sessions")
 	}
-	keys := sessionKeys(gotrueFile(t, "data.sql"))
+	keys := sessionKeys(envtest.ReadGoTrue(t, "gotrue", "data.sql"))
 	for _, session := range manifest.V2.Sessions {
 		t.Run(session.Name, func(t *testing.T) {
 			t.Parallel()

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/envtest"
 	"github.com/postern-auth/postern/internal/pgtest"
 	"github.com/postern-auth/postern/store"
 	"github.com/postern-auth/postern/store/postgres"
@@ -48,7 +49,7 @@ type adoptedUser struct {
 
 func readManifest(t testing.TB) *manifest {
 	t.Helper()
-	text, err := os.ReadFile(data(t, "gotrue", "manifest.json"))
+	text, err := os.ReadFile(envtest.GoTrue(t, "gotrue", "manifest.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +84,7 @@ func load(dsn string, files ...string) error {
 // adopt returns the DSN of a copy of the real server's database, migrated.
 func adopt(t testing.TB) string {
 	t.Helper()
-	files := []string{data(t, "gotrue", "schema.sql"), data(t, "gotrue", "data.sql"), data(t, "gotrue", "shift.sql")}
+	files := []string{envtest.GoTrue(t, "gotrue", "schema.sql"), envtest.GoTrue(t, "gotrue", "data.sql"), envtest.GoTrue(t, "gotrue", "shift.sql")}
 	return pgtest.NewMigrated(t, "adopted", func(dsn string) error {
 		return errors.Join(load(dsn, files...), migrate(dsn))
 	})
@@ -143,7 +144,7 @@ func TestAdoptedDatabase(t *testing.T) {
 			option := "--only=" + c.sections
 			if c.quirks {
 				option = "--quirks"
-				if err := load(dsn, data(t, "gotrue", "quirks.sql")); err != nil {
+				if err := load(dsn, envtest.GoTrue(t, "gotrue", "quirks.sql")); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -200,9 +201,9 @@ func verify(t *testing.T, url string, options ...string) (passed []string, faile
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
-		missing(t, "the checks that come with the data need node: %v", err)
+		envtest.LeaveOut(t, "the checks that come with the data need node: %v", err)
 	}
-	args := append([]string{data(t, "gotrue", "verify.mjs"), url, data(t, "gotrue", "manifest.json")}, options...)
+	args := append([]string{envtest.GoTrue(t, "gotrue", "verify.mjs"), url, envtest.GoTrue(t, "gotrue", "manifest.json")}, options...)
 	out, err := exec.CommandContext(t.Context(), node, args...).CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("node: %v", err)

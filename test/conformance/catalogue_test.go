@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postern-auth/postern/internal/envtest"
 	"github.com/postern-auth/postern/internal/pgtest"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestMigrationKeepsTheCatalogue(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.New(t)
-	if err := load(dsn, data(t, "gotrue", "schema.sql"), data(t, "gotrue", "data.sql")); err != nil {
+	if err := load(dsn, envtest.GoTrue(t, "gotrue", "schema.sql"), envtest.GoTrue(t, "gotrue", "data.sql")); err != nil {
 		t.Fatal(err)
 	}
 	before := catalogue(t, dsn)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
+
+	"github.com/postern-auth/postern/internal/envtest"
 )
 
 // TestTranscripts replays what the real server was recorded to answer, on both
@@ -21,7 +23,7 @@ import (
 // that is not there yet; such steps are passed over where they leave no trace.
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
-	scenarios, err := readTranscripts(data(t, "transcripts", "transcripts"))
+	scenarios, err := readTranscripts(envtest.GoTrue(t, "transcripts", "transcripts"))
 	if err != nil || len(scenarios) == 0 {
 		t.Fatalf("got %d scenarios, %v; want some", len(scenarios), err)
 	}

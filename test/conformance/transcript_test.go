@@ -135,30 +135,6 @@ func parseTranscript(area string, text []byte) ([]scenario, error) {
 	return all, nil
 }
 
-// data returns a path among the recordings of the real server.
-func data(t testing.TB, elem ...string) string {
-	t.Helper()
-	root := os.Getenv("POSTERN_DATA_DIR")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path := filepath.Join(append([]string{root}, elem...)...)
-	if _, err := os.Stat(path); err != nil {
-		missing(t, "the recordings of the real server are not here (POSTERN_DATA_DIR names their directory): %v", err)
-	}
-	return path
-}
-
-// missing skips a test that lacks what it needs, or fails it where nothing may
-// be left out.
-func missing(t testing.TB, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf("skipped: "+format, args...)
-}
-
 func TestTranscriptsAreReadLineByLine(t *testing.T) {
 	t.Parallel()
 	const text = `{"scenario":"a","needs":"nothing","instances":["auto"]}

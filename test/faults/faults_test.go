@@ -62,15 +62,6 @@ func rounds(few, many int) int {
 	return few
 }
 
-// leaveOut skips a test that cannot be run here, which in CI is a failure.
-func leaveOut(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal("cannot be left out in CI: " + why)
-	}
-	t.Skip("skipped: " + why)
-}
-
 // secret signs the tokens of all servers and of the services in this process.
 const secret = "the secret of all servers in these tests"
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postern-auth/postern/internal/envtest"
 	"github.com/postern-auth/postern/internal/pgtest"
 	"github.com/postern-auth/postern/test/internal/standalone"
 )
@@ -40,7 +41,7 @@ func mount(t *testing.T, size string) string {
 	}
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=755,size="+size); err != nil {
-		leaveOut(t, "a small disk cannot be mounted: "+err.Error())
+		envtest.LeaveOut(t, "a small disk cannot be mounted: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postern-auth/postern/internal/envtest"
 	"github.com/postern-auth/postern/internal/pgtest"
 )
 
@@ -97,7 +98,7 @@ func pgBouncer(t *testing.T, dsn string, pool int) string {
 		path = "/usr/sbin/pgbouncer" // where Debian puts it, which is not on everybody's PATH
 	}
 	if _, err := os.Stat(path); err != nil {
-		leaveOut(t, "there is no pgbouncer")
+		envtest.LeaveOut(t, "there is no pgbouncer")
 	}
 	dir := pgBouncerDir(t, dsn, pool)
 	args := []string{"-c", attend, "sh", path}

@@ -5,7 +5,6 @@ package standalone
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +14,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/postern-auth/postern/internal/logtest"
 )
 
 // Build builds the program into dir, without what only debuggers need, and returns
@@ -41,27 +41,9 @@ type Server struct {
 	URL string
 
 	cmd   *exec.Cmd
-	said  buffer
+	said  logtest.Buffer
 	ended chan struct{} // closed when the process is gone
 	err   error         // how it ended; to be read then
-}
-
-// buffer is a bytes.Buffer that may be read while it is written.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // startTimeout is how long a program may take to say where it listens.
