@@ -69,7 +69,10 @@ func (a *Auth) AdminCreateUser(ctx context.Context, p AdminCreateUserParams) (*U
 		return a.audit(ctx, tx, actionSignedUp, nil, userTraits(&user.User))
 	})
 	if err != nil {
-		return nil, internal("Database error creating new user", duplicate(err, "Phone number already registered by another user"))
+		if errors.Is(err, ErrPhoneTaken) { // said otherwise than elsewhere
+			err = fail(KindUnprocessable, ErrPhoneExists, "Phone number already registered by another user")
+		}
+		return nil, internal("Database error creating new user", duplicate(err))
 	}
 	return &user.User, nil
 }
@@ -213,12 +216,12 @@ func (a *Auth) checkFree(ctx context.Context, tx Tx, u *UserRecord) error {
 }
 
 // duplicate says in the API's words that an address or id is taken.
-func duplicate(err error, phoneMessage string) error {
+func duplicate(err error) error {
 	switch {
 	case errors.Is(err, ErrEmailTaken):
 		return emailExists()
 	case errors.Is(err, ErrPhoneTaken):
-		return fail(KindUnprocessable, ErrPhoneExists, "%s", phoneMessage)
+		return phoneExists()
 	case errors.Is(err, ErrIDTaken):
 		return fail(KindUnprocessable, ErrUserAlreadyExists, "A user with this id already exists")
 	}
@@ -302,7 +305,7 @@ func (a *Auth) AdminUpdateUser(ctx context.Context, id uuid.UUID, p AdminUpdateU
 		return a.audit(ctx, tx, actionModified, nil, userTraits(&user.User))
 	})
 	if err != nil {
-		return nil, missingUser("Error updating user", duplicate(err, "A user with this phone number has already been registered"))
+		return nil, missingUser("Error updating user", duplicate(err))
 	}
 	user.Identities = before
 	return &user.User, nil

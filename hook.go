@@ -218,16 +218,8 @@ func (a *Auth) composeMail(ctx context.Context, tx Tx, m mailing) ([]message, er
 	if err := a.beginFlow(ctx, tx, m.user.ID, m.challenge, m.method); err != nil {
 		return nil, err
 	}
-	token, err := a.newOneTime(ctx, &m.user.User, m.kind, m.purpose, m.to, m.challenge.used())
+	token, err := a.issueTo(ctx, tx, m.user, m.kind, m.purpose, m.to, m.challenge.used())
 	if err != nil {
-		return nil, err
-	}
-	user, err := a.noteSent(ctx, tx, m.user.ID, m.kind)
-	if err != nil {
-		return nil, err
-	}
-	*m.user = *user
-	if err := a.issue(ctx, tx, token); err != nil {
 		return nil, err
 	}
 	return []message{{mail: a.newMail(ctx, m, token), claim: sentTo(m.kind, m.spacedBy()), failure: mailFailures[m.mail]}}, nil
@@ -355,16 +347,8 @@ func (a *Auth) text(ctx context.Context, tx Tx, t texting) ([]message, error) {
 
 // composeText is composeMail for a phone.
 func (a *Auth) composeText(ctx context.Context, tx Tx, t texting) ([]message, error) {
-	token, err := a.newOneTime(ctx, &t.user.User, t.kind, t.purpose, t.to, false)
+	token, err := a.issueTo(ctx, tx, t.user, t.kind, t.purpose, t.to, false)
 	if err != nil {
-		return nil, err
-	}
-	user, err := a.noteSent(ctx, tx, t.user.ID, t.kind)
-	if err != nil {
-		return nil, err
-	}
-	*t.user = *user
-	if err := a.issue(ctx, tx, token); err != nil {
 		return nil, err
 	}
 	words, err := a.cfg.Phone.Text(token.code)

@@ -44,7 +44,7 @@ func (a *Auth) Invite(ctx context.Context, p InviteParams) (*User, error) {
 		})
 	})
 	if err != nil {
-		return nil, internal("Error inviting user", duplicate(err, phoneExists().Message))
+		return nil, internal("Error inviting user", duplicate(err))
 	}
 	if _, err := a.send(ctx, out...); err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (a *Auth) GenerateLink(ctx context.Context, p GenerateLinkParams) (*Generat
 		})
 	})
 	if err != nil {
-		return nil, internal("Database error finding user", duplicate(err, phoneExists().Message))
+		return nil, internal("Database error finding user", duplicate(err))
 	}
 	return link, nil
 }
@@ -303,14 +303,8 @@ func (a *Auth) linkedExisting(ctx context.Context, tx Tx, m mailing, t LinkType,
 }
 
 func (a *Auth) makeLink(ctx context.Context, tx Tx, m mailing, t LinkType) (*GeneratedLink, error) {
-	token, err := a.newOneTime(ctx, &m.user.User, m.kind, m.purpose, m.to, false)
+	token, err := a.issueTo(ctx, tx, m.user, m.kind, m.purpose, m.to, false)
 	if err != nil {
-		return nil, err
-	}
-	if m.user, err = a.noteSent(ctx, tx, m.user.ID, m.kind); err != nil {
-		return nil, err
-	}
-	if err := a.issue(ctx, tx, token); err != nil {
 		return nil, err
 	}
 	target := a.Redirect(m.redirectTo)

@@ -130,6 +130,21 @@ func (a *Auth) generateCodeKey() (KeyRecord, error) {
 	return KeyRecord{KID: uuid.NewString(), Purpose: KeyForCodes, Secret: Secret(secret), CreatedAt: a.now()}, nil
 }
 
+// issueTo makes a token for an address of a user, stores it, and stamps the user
+// with the time.
+func (a *Auth) issueTo(ctx context.Context, tx Tx, user *UserRecord, kind OneTimeKind, what purpose, address string, usesPKCE bool) (*oneTime, error) {
+	token, err := a.newOneTime(ctx, &user.User, kind, what, address, usesPKCE)
+	if err != nil {
+		return nil, err
+	}
+	stamped, err := a.noteSent(ctx, tx, user.ID, kind)
+	if err != nil {
+		return nil, err
+	}
+	*user = *stamped
+	return token, a.issue(ctx, tx, token)
+}
+
 // issue stores a token, in the transaction that decided on it, and forgets the
 // wrong guesses at the one before.
 func (a *Auth) issue(ctx context.Context, tx Tx, t *oneTime) error {

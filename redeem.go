@@ -34,7 +34,7 @@ func (a *Auth) redeem(ctx context.Context, p *proof, method string, then func(Tx
 	case errors.Is(err, ErrNoRow):
 		return nil, a.expiredFor(p)
 	case err != nil:
-		return nil, internal("Error confirming user", duplicate(err, "A user with this phone number has already been registered"))
+		return nil, internal("Error confirming user", duplicate(err))
 	}
 	a.tell(ctx, out...)
 	switch {
@@ -143,13 +143,8 @@ func (a *Auth) strip(u *UserRecord) error {
 	if err != nil {
 		return err
 	}
-	for _, old := range u.Identities {
-		if old.Provider == providerEmail {
-			identity.IdentityID, identity.CreatedAt = old.IdentityID, old.CreatedAt
-		}
-	}
+	u.reduceTo(*identity)
 	u.PasswordHash = ""
-	u.Identities, u.UserMetadata = []Identity{*identity}, identity.IdentityData
 	return nil
 }
 

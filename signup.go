@@ -300,13 +300,19 @@ func (a *Auth) startOver(u *UserRecord, who *applicant) error {
 	if err != nil {
 		return err
 	}
+	u.reduceTo(*identity)
+	return a.await(u, who)
+}
+
+// reduceTo leaves an account nothing but one identity and what that says. It takes
+// the place of the account's own of its provider.
+func (u *User) reduceTo(identity Identity) {
 	for _, old := range u.Identities {
-		if old.Provider == who.provider {
+		if old.Provider == identity.Provider {
 			identity.IdentityID, identity.CreatedAt = old.IdentityID, old.CreatedAt
 		}
 	}
-	u.Identities, u.UserMetadata = []Identity{*identity}, identity.IdentityData
-	return a.await(u, who)
+	u.Identities, u.UserMetadata = []Identity{identity}, identity.IdentityData
 }
 
 // await gives an account its password, and confirms it or lets it wait.

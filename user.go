@@ -218,27 +218,29 @@ func (a *Auth) UpdateUser(ctx context.Context, c *Caller, p UpdateUserParams) (*
 	if err != nil {
 		return nil, internal("Database error finding user", err)
 	}
-	if err := a.mayUpdate(ctx, c, user, p); err != nil {
-		return nil, err
-	}
 	u := &update{caller: c, read: user, UpdateUserParams: p}
-	if u.nonce, err = a.reauthenticated(ctx, c, user, p); err != nil {
+	if err := a.mayUpdate(ctx, u); err != nil {
 		return nil, err
 	}
-	if u.hash, err = a.replacePassword(ctx, c, user, p); err != nil {
+	if u.nonce, err = a.reauthenticated(ctx, u); err != nil {
+		return nil, err
+	}
+	if u.hash, err = a.replacePassword(ctx, u); err != nil {
 		return nil, err
 	}
 	return a.applyUpdate(ctx, u)
 }
 
-// update is a change of the caller's account that was allowed for the account as
-// it was read.
+// update is a change that a caller wants of its account, which was read and may be
+// another one by the time of the change.
 type update struct {
 	UpdateUserParams
 	caller *Caller
 	read   *UserRecord
-	hash   string // of the new password
-	nonce  string // the CodeHash of the reauthentication code to take
+
+	// What checking the request comes to.
+	nonce string // the CodeHash of the reauthentication code to take
+	hash  string // of the new password
 }
 
 func (u *update) newEmail() bool { return u.Email != "" && u.Email != u.read.Email }
@@ -276,22 +278,21 @@ func (a *Auth) checkUpdate(p *UpdateUserParams) (err error) {
 }
 
 // mayUpdate says why the account may not be changed like this.
-func (a *Auth) mayUpdate(ctx context.Context, c *Caller, user *UserRecord, p UpdateUserParams) error {
-	newEmail, newPhone := p.Email != "" && p.Email != user.Email, p.Phone != "" && p.Phone != user.Phone
-	credentials := p.Password != nil || newEmail || newPhone
+func (a *Auth) mayUpdate(ctx context.Context, u *update) error {
+	user, credentials := u.read, u.Password != nil || u.newEmail() || u.newPhone()
 	switch {
-	case credentials && user.highestAAL() == aal2 && c.level() != aal2:
+	case credentials && user.highestAAL() == aal2 && u.caller.level() != aal2:
 		return fail(KindUnauthorized, ErrInsufficientAAL, "AAL2 session is required to update email or password when MFA is enabled.")
-	case user.IsAnonymous && p.Password != nil && p.Email == "" && p.Phone == "":
+	case user.IsAnonymous && u.Password != nil && u.Email == "" && u.Phone == "":
 		return fail(KindUnprocessable, ErrValidationFailed, "Updating password of an anonymous user without an email or phone is not allowed")
 	case user.IsSSOUser && credentials:
 		return fail(KindUnprocessable, ErrUserSSOManaged, "Updating email, phone, password of a SSO account only possible via SSO")
 	}
-	if newEmail && !a.cfg.HideAccounts {
-		return a.refuseTaken(ctx, a.store.EmailTaken, p.Email, user.ID, emailExists())
+	if u.newEmail() && !a.cfg.HideAccounts {
+		return a.refuseTaken(ctx, a.store.EmailTaken, u.Email, user.ID, emailExists())
 	}
-	if newPhone {
-		return a.refuseTaken(ctx, a.store.PhoneTaken, p.Phone, user.ID, phoneExists())
+	if u.newPhone() {
+		return a.refuseTaken(ctx, a.store.PhoneTaken, u.Phone, user.ID, phoneExists())
 	}
 	return nil
 }
@@ -328,28 +329,29 @@ const freshSession = 24 * time.Hour
 
 // reauthenticated returns the hash of the code that proves that the caller is
 // still there, "" if no proof is asked for.
-func (a *Auth) reauthenticated(ctx context.Context, c *Caller, user *UserRecord, p UpdateUserParams) (string, error) {
-	fresh := c.session != nil && a.now().Before(c.session.CreatedAt.Add(freshSession))
+func (a *Auth) reauthenticated(ctx context.Context, u *update) (string, error) {
+	session := u.caller.session
+	fresh := session != nil && a.now().Before(session.CreatedAt.Add(freshSession))
 	switch {
-	case p.Password == nil || !a.cfg.Password.RequireReauthentication || fresh:
+	case u.Password == nil || !a.cfg.Password.RequireReauthentication || fresh:
 		return "", nil
-	case p.Nonce == "":
+	case u.Nonce == "":
 		return "", fail(KindInvalid, ErrReauthenticationNeeded, "Password update requires reauthentication")
 	}
-	return a.checkNonce(ctx, user, p.Nonce)
+	return a.checkNonce(ctx, u.read, u.Nonce)
 }
 
 // replacePassword checks the right to a new password and returns its hash, ""
 // if none was asked for.
-func (a *Auth) replacePassword(ctx context.Context, c *Caller, user *UserRecord, p UpdateUserParams) (string, error) {
-	if p.Password == nil {
+func (a *Auth) replacePassword(ctx context.Context, u *update) (string, error) {
+	if u.Password == nil {
 		return "", nil
 	}
-	if err := a.checkCurrentPassword(ctx, c, user, p.CurrentPassword); err != nil {
+	if err := a.checkCurrentPassword(ctx, u); err != nil {
 		return "", err
 	}
-	if user.PasswordHash != "" {
-		same, _, err := a.verifyPassword(ctx, user, *p.Password)
+	if u.read.PasswordHash != "" {
+		same, _, err := a.verifyPassword(ctx, u.read, *u.Password)
 		if err != nil {
 			return "", err
 		}
@@ -357,20 +359,20 @@ func (a *Auth) replacePassword(ctx context.Context, c *Caller, user *UserRecord,
 			return "", fail(KindUnprocessable, ErrSamePassword, "New password should be different from the old password.")
 		}
 	}
-	return a.hashPassword(ctx, *p.Password)
+	return a.hashPassword(ctx, *u.Password)
 }
 
 // checkCurrentPassword asks for the password where it must be known to change
 // it: not by somebody who came in by a code because it was forgotten.
-func (a *Auth) checkCurrentPassword(ctx context.Context, c *Caller, user *UserRecord, current string) error {
-	if !a.cfg.Password.RequireCurrent || user.PasswordHash == "" || c.recovering() {
+func (a *Auth) checkCurrentPassword(ctx context.Context, u *update) error {
+	if !a.cfg.Password.RequireCurrent || u.read.PasswordHash == "" || u.caller.recovering() {
 		return nil
 	}
 	const message = "Current password required when setting new password."
-	if current == "" {
+	if u.CurrentPassword == "" {
 		return fail(KindInvalid, ErrCurrentPasswordNeeded, message)
 	}
-	ok, _, err := a.verifyPassword(ctx, user, current)
+	ok, _, err := a.verifyPassword(ctx, u.read, u.CurrentPassword)
 	if err != nil {
 		return err
 	}
@@ -407,7 +409,7 @@ func (a *Auth) applyUpdate(ctx context.Context, u *update) (*User, error) {
 		return err
 	})
 	if err != nil {
-		return nil, internal("Error updating user", duplicate(err, phoneExists().Message))
+		return nil, internal("Error updating user", duplicate(err))
 	}
 	if _, err := a.send(ctx, out...); err != nil {
 		return nil, err
