@@ -360,30 +360,33 @@ func (a *Auth) composeText(ctx context.Context, tx Tx, t texting) ([]message, er
 	}}}, nil
 }
 
-// notices are the mails that tell a user what was changed, as far as they are
-// switched on.
-func (a *Auth) notices(before *User, after *UserRecord) []message {
+// notices are the mails that tell a user which of its addresses were changed, as
+// far as they are switched on.
+func (a *Auth) notices(ctx context.Context, before, after *User) []message {
 	var out []message
-	notify := func(on bool, t MailType, to string, edit func(*Mail)) {
-		if !on || to == "" {
-			return
-		}
-		m := &Mail{Type: t, To: to, User: ptr(after.User), SiteURL: a.cfg.SiteURL, Languages: a.languages(context.Background(), &after.User)}
-		edit(m)
-		out = append(out, message{mail: m, failure: strings.ReplaceAll(strings.TrimSuffix(string(t), "_notification"), "_", " ") + " notification"})
+	if a.cfg.Email.Notify.EmailChanged && before.Email != after.Email {
+		out = append(out, a.notice(ctx, Mail{Type: MailEmailChanged, To: before.Email, User: after, OldEmail: before.Email})...)
 	}
-	n := a.cfg.Email.Notify
-	notify(n.EmailChanged && before.Email != after.Email, MailEmailChanged, before.Email, func(m *Mail) { m.OldEmail = before.Email })
-	notify(n.PhoneChanged && before.Phone != after.Phone, MailPhoneChanged, after.Email, func(m *Mail) { m.OldPhone = before.Phone })
+	if a.cfg.Email.Notify.PhoneChanged && before.Phone != after.Phone {
+		out = append(out, a.notice(ctx, Mail{Type: MailPhoneChanged, To: after.Email, User: after, OldPhone: before.Phone})...)
+	}
 	return out
 }
 
 // passwordNotice tells a user that its password was changed.
 func (a *Auth) passwordNotice(ctx context.Context, u *User) []message {
-	if !a.cfg.Email.Notify.PasswordChanged || u.Email == "" {
+	if !a.cfg.Email.Notify.PasswordChanged {
 		return nil
 	}
-	return []message{{failure: "password changed notification", mail: &Mail{
-		Type: MailPasswordChanged, To: u.Email, User: u, SiteURL: a.cfg.SiteURL, Languages: a.languages(ctx, u),
-	}}}
+	return a.notice(ctx, Mail{Type: MailPasswordChanged, To: u.Email, User: u})
+}
+
+// notice is a mail without a code, none to a user without an address.
+func (a *Auth) notice(ctx context.Context, m Mail) []message {
+	if m.To == "" {
+		return nil
+	}
+	m.SiteURL, m.Languages = a.cfg.SiteURL, a.languages(ctx, m.User)
+	change := strings.ReplaceAll(strings.TrimSuffix(string(m.Type), "_notification"), "_", " ")
+	return []message{{mail: &m, failure: change + " notification"}}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -569,6 +570,49 @@ func TestPhoneChange(t *testing.T) {
 		if changed.User.Phone != phone || changed.User.PhoneConfirmedAt == nil || len(changed.User.Identities) != 2 {
 			t.Errorf("the account is %+v, want the new number and its identity", changed.User)
 		}
+	})
+}
+
+func TestNotices(t *testing.T) {
+	notify := func(c *postern.Config) {
+		c.Email.SingleChangeConfirmation = true
+		c.Email.Notify = postern.NotifyConfig{EmailChanged: true, PhoneChanged: true, PasswordChanged: true}
+	}
+	mailing(t, notify, func(t *testing.T, s service, box *postbox) {
+		const neu = "countess@example.com"
+		ctx := postern.WithRequestInfo(t.Context(), postern.RequestInfo{Languages: []string{"de"}})
+		check := func(to string, want postern.MailType) postern.Mail {
+			t.Helper()
+			m := box.mail(t, to)
+			if m.Type != want || !slices.Equal(m.Languages, []string{"de"}) || m.Token != "" || m.User == nil {
+				t.Errorf("the mail to %s is %+v, want %s in German without a code", to, m, want)
+			}
+			return m
+		}
+		s.askSignUp(t)
+		session := s.mustVerify(t, postern.VerifyOTPParams{Type: postern.VerifySignUp, Email: ada, Token: string(box.mail(t, ada).Token)})
+		c, password := s.caller(t, session), newPassword
+		must(s.UpdateUser(ctx, c, postern.UpdateUserParams{Password: &password}))
+		check(ada, postern.MailPasswordChanged)
+
+		must(s.UpdateUser(ctx, c, postern.UpdateUserParams{Email: neu}))
+		must(s.VerifyOTP(ctx, postern.VerifyOTPParams{Type: postern.VerifyEmailChange, Email: neu, Token: string(box.mail(t, neu).Token)}))
+		if m := check(ada, postern.MailEmailChanged); m.OldEmail != ada || m.User.Email != neu {
+			t.Errorf("the mail tells of %s and %s", m.OldEmail, m.User.Email)
+		}
+		must(s.UpdateUser(ctx, c, postern.UpdateUserParams{Phone: phone}))
+		must(s.VerifyOTP(ctx, postern.VerifyOTPParams{Type: postern.VerifyPhoneChange, Phone: phone, Token: string(box.text(t).Code)}))
+		check(neu, postern.MailPhoneChanged)
+	})
+}
+
+func TestTakenNumberIsRefusedBesideANewAddress(t *testing.T) {
+	mailing(t, nil, func(t *testing.T, s service, box *postbox) {
+		must(s.AdminCreateUser(t.Context(), postern.AdminCreateUserParams{Phone: phone, PhoneConfirm: true}))
+		s.askSignUp(t)
+		session := s.mustVerify(t, postern.VerifyOTPParams{Type: postern.VerifySignUp, Email: ada, Token: string(box.mail(t, ada).Token)})
+		_, err := s.UpdateUser(t.Context(), s.caller(t, session), postern.UpdateUserParams{Email: "countess@example.com", Phone: phone})
+		wantError(t, err, postern.KindUnprocessable, postern.ErrPhoneExists)
 	})
 }
 

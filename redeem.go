@@ -80,7 +80,7 @@ func (a *Auth) grant(ctx context.Context, tx Tx, p *proof) (user *UserRecord, ha
 			return err
 		}
 		u.LastSignInAt = ptr(a.now())
-		out = a.notices(&before, u)
+		out = a.notices(ctx, &before, ptr(u.User))
 		return nil
 	})
 	if err != nil || half {

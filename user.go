@@ -289,7 +289,9 @@ func (a *Auth) mayUpdate(ctx context.Context, u *update) error {
 		return fail(KindUnprocessable, ErrUserSSOManaged, "Updating email, phone, password of a SSO account only possible via SSO")
 	}
 	if u.newEmail() && !a.cfg.HideAccounts {
-		return a.refuseTaken(ctx, a.store.EmailTaken, u.Email, user.ID, emailExists())
+		if err := a.refuseTaken(ctx, a.store.EmailTaken, u.Email, user.ID, emailExists()); err != nil {
+			return err
+		}
 	}
 	if u.newPhone() {
 		return a.refuseTaken(ctx, a.store.PhoneTaken, u.Phone, user.ID, phoneExists())
