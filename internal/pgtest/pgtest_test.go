@@ -2,6 +2,7 @@ package pgtest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -56,8 +57,9 @@ func TestMigratedDatabasesAreCopies(t *testing.T) {
 		return errors.Join(err, conn.Close(context.Background()))
 	}
 
+	key := rand.Text() // of no earlier run
 	for i := range 3 {
-		conn := pgtest.Connect(t, pgtest.NewMigrated(t, t.Name(), migrate))
+		conn := pgtest.Connect(t, pgtest.NewMigrated(t, key, migrate))
 		if got := count(t, conn); got != 1 {
 			t.Errorf("copy %d: tables = %d, want 1", i, got)
 		}
