@@ -120,17 +120,10 @@ func (a *Auth) exchange(ctx context.Context, flow *FlowRecord) (*Session, error)
 			return err
 		}
 		var err error
-		user, err = tx.UpdateUser(ctx, flow.UserID, a.now(), func(u *UserRecord) error {
-			if a.banned(&u.User) {
-				return fail(KindForbidden, ErrUserBanned, "User is banned")
-			}
-			u.LastSignInAt = ptr(a.now())
-			return nil
-		})
-		if err != nil {
+		if user, err = a.stampSignIn(ctx, tx, flow.UserID, a.refuseBanned); err != nil {
 			return err
 		}
-		session, err = a.signInVerified(ctx, tx, user, flow.AuthenticationMethod)
+		session, err = a.recordSignIn(ctx, tx, user, nil, flow.AuthenticationMethod)
 		return err
 	})
 	if errors.Is(err, ErrNoRow) {

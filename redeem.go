@@ -27,7 +27,7 @@ func (a *Auth) redeem(ctx context.Context, p *proof, method string, then func(Tx
 		if then != nil {
 			return then(tx, user)
 		}
-		session, err = a.signInVerified(ctx, tx, user, method)
+		session, err = a.recordSignIn(ctx, tx, user, nil, method)
 		return err
 	})
 	switch {
@@ -55,20 +55,13 @@ func (a *Auth) expiredFor(p *proof) error {
 	return linkExpired()
 }
 
-func (a *Auth) signInVerified(ctx context.Context, tx Tx, user *UserRecord, method string) (*SessionRecord, error) {
-	if err := a.audit(ctx, tx, actionLogin, &user.User, nil); err != nil {
-		return nil, err
-	}
-	return a.addSession(ctx, tx, user, method)
-}
-
 // grant changes an account as a proof allows. half says that another proof is
 // needed before anything is granted.
 func (a *Auth) grant(ctx context.Context, tx Tx, p *proof) (user *UserRecord, half bool, out []message, err error) {
 	unproven := false
 	user, err = tx.UpdateUser(ctx, p.user.ID, a.now(), func(u *UserRecord) error {
-		if a.banned(&u.User) {
-			return fail(KindForbidden, ErrUserBanned, "User is banned")
+		if err := a.refuseBanned(u); err != nil {
+			return err
 		}
 		if half = a.needsOtherHalf(u, p); half {
 			u.EmailChangeConfirmStatus++

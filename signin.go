@@ -1,0 +1,204 @@
+package postern
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/postern-auth/postern/internal/address"
+)
+
+// PasswordSession is a Session that was got with a password.
+type PasswordSession struct {
+	Session
+	// WeakPassword says what the password lacks by today's rules. nil when it
+	// is strong. Sign-in succeeds in any case.
+	WeakPassword *WeakPassword `json:"weak_password"`
+}
+
+// WeakPassword says what a password lacks: "length", "characters", "pwned".
+type WeakPassword struct {
+	Message string   `json:"message,omitempty"`
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+// How a user authenticated, in AMREntry.Method (contract: tokens.md §1).
+const (
+	methodPassword  = "password"
+	methodAnonymous = "anonymous"
+)
+
+// SignInWithPasswordParams names an account by address or number.
+type SignInWithPasswordParams struct {
+	Email    string
+	Phone    string
+	Password string
+	Audience string // defaults to Config.Audience
+}
+
+// SignInWithPassword opens a session for whoever knows the password. Its
+// refusals are alike, in what they say and how long they take, for accounts
+// that exist and accounts that do not: ErrInvalidCredentials. Only with the
+// right password it says ErrUserBanned, ErrEmailNotConfirmed or
+// ErrPhoneNotConfirmed. A hash whose parameters are weaker than configured is
+// replaced.
+func (a *Auth) SignInWithPassword(ctx context.Context, p SignInWithPasswordParams) (*PasswordSession, error) {
+	provider := providerEmail
+	if p.Phone != "" {
+		provider = providerPhone
+	}
+	user, err := a.findForPassword(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	rehash, err := a.provePassword(ctx, user, p.Password)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.maySignIn(user, provider); err != nil {
+		return nil, err
+	}
+	s, err := a.openPasswordSession(ctx, user, provider, rehash)
+	if err != nil {
+		return nil, err
+	}
+	return &PasswordSession{Session: *s, WeakPassword: a.weakness(p.Password)}, nil
+}
+
+// findForPassword returns the account that p names, or nil if there is none.
+func (a *Auth) findForPassword(ctx context.Context, p SignInWithPasswordParams) (*UserRecord, error) {
+	switch {
+	case p.Email != "" && p.Phone != "":
+		return nil, invalid("Only an email address or phone number should be provided on login.")
+	case p.Email != "":
+		if a.cfg.Email.Disabled {
+			return nil, fail(KindUnprocessable, ErrEmailProviderDisabled, "Email logins are disabled")
+		}
+		return a.lookUp(ctx, p.Email, p.Audience, address.LookupEmail, a.store.FindUserByEmail)
+	case p.Phone != "":
+		if !a.cfg.Phone.Enabled {
+			return nil, fail(KindUnprocessable, ErrPhoneProviderDisabled, "Phone logins are disabled")
+		}
+		return a.lookUp(ctx, p.Phone, p.Audience, address.LookupPhone, a.store.FindUserByPhone)
+	}
+	return nil, invalid("missing email or phone")
+}
+
+func (a *Auth) lookUp(ctx context.Context, typed, aud string, normalise func(string) (string, bool),
+
+	find func(ctx context.Context, address, aud string) (*UserRecord, error),
+) (*UserRecord, error) {
+	normal, possible := normalise(typed)
+	if !possible {
+		return nil, nil
+	}
+	user, err := find(ctx, normal, a.audience(aud))
+	if errors.Is(err, ErrNoRow) {
+		return nil, nil
+	}
+	return user, internal("Database error querying schema", err)
+}
+
+// provePassword checks a password against an account's, which may be nil for
+// one that does not exist: that takes as long. It returns the hash that should
+// replace the stored one, if any.
+func (a *Auth) provePassword(ctx context.Context, user *UserRecord, pass string) (rehash Secret, err error) {
+	ok, weaker, err := a.verifyPassword(ctx, user, pass)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case !ok:
+		return "", fail(KindInvalid, ErrInvalidCredentials, "Invalid login credentials")
+	case weaker:
+		hash, err := a.hashPassword(ctx, pass)
+		if err != nil {
+			return "", err
+		}
+		return a.cfg.Encryption.seal(user.ID, hash)
+	case a.cfg.Encryption.stale(user.PasswordHash):
+		hash, err := a.cfg.Encryption.open(user.ID, user.PasswordHash)
+		if err != nil {
+			return "", internal("reading the password failed", err)
+		}
+		return a.cfg.Encryption.seal(user.ID, string(hash))
+	}
+	return "", nil
+}
+
+// maySignIn says why an account that proved its password may not sign in.
+func (a *Auth) maySignIn(user *UserRecord, provider string) error {
+	switch {
+	case a.banned(&user.User):
+		return fail(KindInvalid, ErrUserBanned, "User is banned")
+	case user.confirmedAt(provider) != nil:
+		return nil
+	case provider == providerPhone:
+		return fail(KindInvalid, ErrPhoneNotConfirmed, "Phone not confirmed")
+	}
+	return fail(KindInvalid, ErrEmailNotConfirmed, "Email not confirmed")
+}
+
+func (a *Auth) banned(u *User) bool {
+	return u.BannedUntil != nil && u.BannedUntil.After(a.now())
+}
+
+// refuseBanned says to whoever acts as a user, or has proven to be it, that the
+// account is banned.
+func (a *Auth) refuseBanned(u *UserRecord) error {
+	if a.banned(&u.User) {
+		return fail(KindForbidden, ErrUserBanned, "User is banned")
+	}
+	return nil
+}
+
+// openPasswordSession opens the session, unless the password that was proven
+// was changed while it was being checked.
+func (a *Auth) openPasswordSession(ctx context.Context, proven *UserRecord, provider string, rehash Secret) (*Session, error) {
+	return a.openSession(ctx, proven.ID, provider, methodPassword, func(u *UserRecord) error {
+		if u.PasswordHash != proven.PasswordHash {
+			return fail(KindInvalid, ErrInvalidCredentials, "Invalid login credentials")
+		}
+		u.PasswordHash = either(rehash, u.PasswordHash)
+		return nil
+	})
+}
+
+// openSession opens a session of a user who has just authenticated, in one
+// transaction with what edit decides and changes.
+func (a *Auth) openSession(ctx context.Context, id uuid.UUID, provider, method string, edit func(*UserRecord) error) (*Session, error) {
+	var user *UserRecord
+	var session *SessionRecord
+	err := a.store.InTx(ctx, func(tx Tx) error {
+		var err error
+		if user, err = a.stampSignIn(ctx, tx, id, edit); err != nil {
+			return err
+		}
+		session, err = a.recordSignIn(ctx, tx, user, traits(provider), method)
+		return err
+	})
+	if errors.Is(err, ErrNoRow) { // deleted since it was looked up
+		return nil, fail(KindInvalid, ErrInvalidCredentials, "Invalid login credentials")
+	}
+	if err != nil {
+		return nil, internal("Database error granting user", err)
+	}
+	return a.firstSession(ctx, user, session)
+}
+
+// stampSignIn notes when a user signed in last, with what edit decides and changes.
+func (a *Auth) stampSignIn(ctx context.Context, tx Tx, id uuid.UUID, edit func(*UserRecord) error) (*UserRecord, error) {
+	return tx.UpdateUser(ctx, id, a.now(), func(u *UserRecord) error {
+		u.LastSignInAt = ptr(a.now())
+		return edit(u)
+	})
+}
+
+// recordSignIn writes a sign-in into the audit log and opens its session.
+func (a *Auth) recordSignIn(ctx context.Context, tx Tx, user *UserRecord, traits map[string]any, method string) (*SessionRecord, error) {
+	if err := a.audit(ctx, tx, actionLogin, &user.User, traits); err != nil {
+		return nil, err
+	}
+	return a.addSession(ctx, tx, user, method)
+}
