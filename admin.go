@@ -570,6 +570,8 @@ var (
 	actionTokenRevoked          = action{"token_revoked", "token"}
 	actionInvited               = action{"user_invited", "team"}
 	actionInviteAccepted        = action{"invite_accepted", "team"}
+	actionIdentityLinked        = action{"identity_linked", "user"}
+	actionIdentityUnlinked      = action{"identity_unlinked", "user"}
 )
 
 // audit appends to the log what an actor did, nil for an operator, in the

@@ -50,6 +50,7 @@ type Auth struct {
 	keys      *keyring
 	passwords *password.Hasher
 	redirects *redirect.List
+	custom    *customCache
 }
 
 // Config says how an Auth behaves. Its zero value is safe and useful: e-mail
@@ -74,9 +75,20 @@ type Config struct {
 	// HideAccounts makes answers alike for taken and free addresses where
 	// GoTrue's clients are used to a difference (docs/differences.md).
 	HideAccounts bool
-	// Providers are the names of the external providers that Settings shows
-	// as switched on.
-	Providers []string
+	// AnonymousMaxAge is when Run deletes users who still are anonymous, counted
+	// from when they were made. Zero: never.
+	AnonymousMaxAge time.Duration
+
+	// Providers are the services that people can sign in with (package provider).
+	Providers []Provider
+	// CustomProviders are those that operators describe to the running service.
+	CustomProviders CustomProviderConfig
+	// Web3 are the chains whose wallets people can sign in with (package
+	// provider/web3).
+	Web3 []Web3Chain
+	// OAuth is about signing in with any of these.
+	OAuth OAuthConfig
+
 	// MaxMetadata is the largest user or app metadata in bytes. Defaults to
 	// 64 KiB.
 	MaxMetadata int
@@ -143,6 +155,9 @@ type EmailConfig struct {
 	// /confirm, so that a program that follows links uses nothing up. Those that
 	// GenerateLink returns are as ever: mail them behind a page of your own.
 	ScannerSafeLinks bool
+	// AllowUnverifiedSignIns lets people in with a provider that does not vouch for
+	// their address, which stays unconfirmed. It cannot go with Autoconfirm.
+	AllowUnverifiedSignIns bool
 	// Notify says of which changes users are told by mail.
 	Notify NotifyConfig
 }
@@ -161,6 +176,37 @@ type NotifyConfig struct {
 	PasswordChanged bool
 	EmailChanged    bool // to the address before
 	PhoneChanged    bool
+
+	IdentityLinked   bool
+	IdentityUnlinked bool
+}
+
+// OAuthConfig is about signing in with what others vouch for.
+type OAuthConfig struct {
+	// ManualLinking lets users add identities to their account, and remove them.
+	ManualLinking bool
+	// RedirectURL is where browsers are sent in the end, in place of what requests
+	// name.
+	RedirectURL string
+	// LinkingDomains names the domain of providers that are not of the default one.
+	// Only identities of one domain become one account by a common address. The
+	// users of further domains have IsSSOUser set, and need no address of their own.
+	LinkingDomains map[string]string
+}
+
+// CustomProviderConfig is about providers that operators describe to the running
+// service.
+type CustomProviderConfig struct {
+	// Maker makes them work; package provider has one. nil turns them off.
+	Maker ProviderMaker
+	// Max is how many there may be. Zero: any number.
+	Max int
+	// ExternalURL is the base of their callback, ExternalURL of the Config by
+	// default.
+	ExternalURL string
+	// DiscoveryTTL is how long what an OpenID issuer said of itself is believed.
+	// Defaults to an hour.
+	DiscoveryTTL time.Duration
 }
 
 // PhoneConfig is about accounts with a phone number.
@@ -305,7 +351,10 @@ func New(st Store, cfg Config) (*Auth, error) {
 	if err := errors.Join(cfg.check(), keysErr, passwordErr, redirectErr); err != nil {
 		return nil, fmt.Errorf("postern: %w", err)
 	}
-	return &Auth{cfg: cfg, store: st, keys: keys, passwords: passwords, redirects: redirects}, nil
+	return &Auth{
+		cfg: cfg, store: st, keys: keys, passwords: passwords, redirects: redirects,
+		custom: &customCache{made: map[string]madeProvider{}},
+	}, nil
 }
 
 func (c Config) withDefaults() Config {
@@ -327,6 +376,7 @@ func (c Config) withDefaults() Config {
 	c.Email.MaxFrequency = either(c.Email.MaxFrequency, time.Minute)
 	c.Phone.MaxFrequency = either(c.Phone.MaxFrequency, time.Minute)
 	c.JWT.TTL = either(c.JWT.TTL, time.Hour)
+	c.CustomProviders.DiscoveryTTL = either(c.CustomProviders.DiscoveryTTL, time.Hour)
 	c.Session.ReuseInterval = either(c.Session.ReuseInterval, 10*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
@@ -364,10 +414,42 @@ func (c Config) check() error {
 			mistake("Session.%s is %v; it cannot be negative", name, d)
 		}
 	}
+	if c.Email.Autoconfirm && c.Email.AllowUnverifiedSignIns {
+		mistake("Email.Autoconfirm and Email.AllowUnverifiedSignIns are both set; where every address counts as proven, none is unverified")
+	}
 	if slices.Contains(c.AdminRoles, c.DefaultRole) {
 		mistake("DefaultRole is %q, which is one of AdminRoles: every new user would be an operator", c.DefaultRole)
 	}
+	mistakes = append(mistakes, c.checkOutsiders()...)
 	return errors.Join(append(mistakes, c.Encryption.check())...)
+}
+
+// checkOutsiders returns a sentence for every provider and chain that could not
+// work.
+func (c Config) checkOutsiders() (mistakes []error) {
+	mistake := func(format string, args ...any) {
+		mistakes = append(mistakes, fmt.Errorf(format, args...))
+	}
+	names := map[string]bool{"": true, providerEmail: true, providerPhone: true, providerWeb3: true}
+	for i, p := range c.Providers {
+		switch {
+		case names[p.Name]:
+			mistake("Providers[%d] has the name %q, which is another's or none", i, p.Name)
+		case strings.HasPrefix(p.Name, customPrefix):
+			mistake("Providers[%d] has the name %q; names that begin with %q are for those that operators describe", i, p.Name, customPrefix)
+		case p.Authorize != nil && (p.Exchange == nil || p.Profile == nil):
+			mistake("the provider %q has Authorize, and so needs Exchange and Profile", p.Name)
+		case p.Authorize == nil && p.VerifyIDToken == nil && p.Unusable == nil:
+			mistake("the provider %q has neither Authorize nor VerifyIDToken", p.Name)
+		}
+		names[p.Name] = true
+	}
+	for i, chain := range c.Web3 {
+		if chain.Name == "" || chain.Verify == nil {
+			mistake("Web3[%d] needs a Name and Verify", i)
+		}
+	}
+	return mistakes
 }
 
 // In returns an Auth that works as a does, but on another store: usually one
@@ -411,11 +493,16 @@ func (a *Auth) tidy(ctx context.Context) error {
 		a.dropOldKeys(ctx),
 		a.store.DropFlows(ctx, yesterday),
 		a.store.DropCounters(ctx, yesterday),
+		a.dropAnonymous(ctx),
 	)
 }
 
 // Logger returns what Config.Logger set, for adapters to log to.
 func (a *Auth) Logger() *slog.Logger { return a.cfg.Logger }
+
+// ExternalURL returns where clients find this API (Config.ExternalURL), for
+// adapters to know.
+func (a *Auth) ExternalURL() string { return a.cfg.ExternalURL }
 
 // now is the time of one operation, as precise as the database keeps it.
 func (a *Auth) now() time.Time { return a.cfg.Now().UTC().Truncate(time.Microsecond) }
@@ -486,6 +573,9 @@ type Settings struct {
 const listedProviders = "apple azure bitbucket discord facebook snapchat figma fly github gitlab google keycloak kakao " +
 	"linkedin linkedin_oidc notion spotify slack slack_oidc workos twitch twitter zoom"
 
+// knownProviders are those that GoTrue has.
+const knownProviders = listedProviders + " vercel_marketplace x"
+
 // Settings returns what GET /settings answers.
 func (a *Auth) Settings() Settings {
 	external := map[string]bool{
@@ -494,7 +584,7 @@ func (a *Auth) Settings() Settings {
 		"phone":           a.cfg.Phone.Enabled,
 	}
 	for _, name := range strings.Fields(listedProviders) {
-		external[name] = slices.Contains(a.cfg.Providers, name)
+		external[name] = slices.ContainsFunc(a.cfg.Providers, func(p Provider) bool { return p.Name == name })
 	}
 	return Settings{
 		External:          external,

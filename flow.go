@@ -18,7 +18,8 @@ type Challenge struct {
 	CodeChallengeMethod string // "s256" or "plain"
 }
 
-func (c Challenge) used() bool { return c.CodeChallenge != "" }
+// Used reports whether there is a challenge.
+func (c Challenge) Used() bool { return c.CodeChallenge != "" }
 
 func (c Challenge) check() error {
 	if err := pkce.Check(c.CodeChallenge, c.CodeChallengeMethod); err != nil {
@@ -30,7 +31,7 @@ func (c Challenge) check() error {
 // beginFlow notes a challenge for the auth code that the link of a mail will lead
 // to. method becomes the session's AMR method.
 func (a *Auth) beginFlow(ctx context.Context, tx Tx, user uuid.UUID, c Challenge, method string) error {
-	if !c.used() {
+	if !c.Used() {
 		return nil
 	}
 	now := a.now()
@@ -54,7 +55,7 @@ const methodSignUp = "email/signup"
 func (a *Auth) issueAuthCode(ctx context.Context, tx Tx, user *UserRecord, method string) (string, error) {
 	flow, err := tx.NewestFlow(ctx, user.ID, method)
 	if err == nil {
-		err = tx.IssueAuthCode(ctx, flow.ID, a.now())
+		err = tx.IssueAuthCode(ctx, AuthCodeIssue{FlowID: flow.ID, UserID: user.ID, At: a.now()})
 	}
 	if errors.Is(err, ErrNoRow) {
 		return "", fail(KindInvalid, ErrFlowStateNotFound, "No associated flow state found. The flow that asked for this link is over")
@@ -73,7 +74,7 @@ func (a *Auth) ExchangeCodeForSession(ctx context.Context, authCode, verifier st
 	if authCode == "" || verifier == "" {
 		return nil, invalid("invalid request: both auth code and code verifier should be non-empty")
 	}
-	flow, err := a.store.FindFlow(ctx, authCode)
+	flow, err := a.store.FindFlowByCode(ctx, authCode)
 	if errors.Is(err, ErrNoRow) || errors.Is(err, ErrUnstorable) {
 		return nil, flowNotFound()
 	}

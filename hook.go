@@ -218,7 +218,7 @@ func (a *Auth) composeMail(ctx context.Context, tx Tx, m mailing) ([]message, er
 	if err := a.beginFlow(ctx, tx, m.user.ID, m.challenge, m.method); err != nil {
 		return nil, err
 	}
-	token, err := a.issueTo(ctx, tx, m.user, m.kind, m.purpose, m.to, m.challenge.used())
+	token, err := a.issueTo(ctx, tx, m.user, m.kind, m.purpose, m.to, m.challenge.Used())
 	if err != nil {
 		return nil, err
 	}

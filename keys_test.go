@@ -173,12 +173,13 @@ func TestNewSaysEverythingThatIsWrong(t *testing.T) {
 	if err == nil {
 		t.Error("New without a store succeeded")
 	}
-	each := []string{"TTL", "MaxMetadata", "Timebox", "DefaultRole", "algorithm", "32 bytes", "Encryption"}
+	each := []string{"TTL", "MaxMetadata", "Timebox", "DefaultRole", "algorithm", "32 bytes", "Encryption", "Autoconfirm"}
 	_, err = postern.New(noStore{}, postern.Config{
 		MaxMetadata: -1, DefaultRole: "service_role",
 		JWT:        postern.JWTConfig{Secret: "short", TTL: time.Millisecond},
 		Session:    postern.SessionConfig{Timebox: -1},
 		Password:   postern.PasswordConfig{Algorithm: "md5"},
+		Email:      postern.EmailConfig{Autoconfirm: true, AllowUnverifiedSignIns: true},
 		Encryption: postern.EncryptionConfig{Keys: map[string]postern.Secret{"a": "b"}},
 	})
 	for _, want := range each {

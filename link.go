@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"strconv"
 
 	"github.com/postern-auth/postern/internal/otp"
 	"github.com/postern-auth/postern/internal/redirect"
@@ -62,14 +61,9 @@ func (a *Auth) redeemLink(ctx context.Context, p VerifyLinkParams, flow bool) (v
 }
 
 func tokensLocation(target string, s *Session, t VerifyType) string {
-	return redirect.Tokens(target, url.Values{
-		"access_token":  {s.AccessToken},
-		"expires_at":    {strconv.FormatInt(s.ExpiresAt, 10)},
-		"expires_in":    {strconv.FormatInt(s.ExpiresIn, 10)},
-		"refresh_token": {s.RefreshToken},
-		"token_type":    {s.TokenType},
-		"type":          {string(t)},
-	})
+	params := sessionParams(s)
+	params.Set("type", string(t))
+	return redirect.Tokens(target, params)
 }
 
 // linkErrors are the error parameters for the statuses that have one (contract:

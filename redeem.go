@@ -5,8 +5,6 @@ import (
 	"errors"
 	"slices"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // redeem takes a proof and grants what it stands for, in one transaction: a
@@ -144,16 +142,13 @@ func (a *Auth) strip(u *UserRecord) error {
 // afterGrant voids what else was sent, and what an account had that was not its
 // owner's.
 func (a *Auth) afterGrant(ctx context.Context, tx Tx, user *UserRecord, p *proof, unproven bool) error {
+	if unproven {
+		return expel(ctx, tx, user.ID)
+	}
 	if err := tx.DropOneTimeTokens(ctx, user.ID); err != nil {
 		return err
 	}
-	if !unproven {
-		return a.audit(ctx, tx, actionSignedUpOr(p.purpose), &user.User, nil)
-	}
-	if err := tx.DropFactors(ctx, user.ID); err != nil {
-		return err
-	}
-	return tx.EndSessions(ctx, user.ID, uuid.Nil)
+	return a.audit(ctx, tx, actionSignedUpOr(p.purpose), &user.User, nil)
 }
 
 func actionSignedUpOr(what purpose) action {
@@ -176,12 +171,13 @@ func earlier(a, b *time.Time) *time.Time {
 	return a
 }
 
-// confirmEmail notes that an account's address is its owner's.
+// confirmEmail notes that an account's address is its owner's, who is anonymous no
+// more.
 func confirmEmail(u *UserRecord, now time.Time) (err error) {
 	if u.EmailConfirmedAt != nil {
 		return nil
 	}
-	u.EmailConfirmedAt = &now
+	u.EmailConfirmedAt, u.IsAnonymous = &now, false
 	verified := map[string]any{"email_verified": true}
 	for i := range u.Identities {
 		if identity := &u.Identities[i]; identity.Email == u.Email && u.Email != "" {

@@ -133,3 +133,13 @@ func methods(c *postern.Claims) []string {
 }
 
 func isCode(err error, code postern.Code) bool { return errors.Is(err, code) }
+
+// says reports whether metadata has a member with a text.
+func says(t *testing.T, m postern.Metadata, name, text string) bool {
+	t.Helper()
+	var members map[string]any
+	if err := m.Decode(&members); err != nil {
+		t.Fatal(err)
+	}
+	return members[name] == text
+}

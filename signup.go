@@ -99,7 +99,7 @@ func (a *Auth) SignUp(ctx context.Context, p SignUpParams) (*SignUpResult, error
 // same address: then it can be seen.
 func (a *Auth) enrolOnce(enrol func() error) error {
 	err := enrol()
-	if errors.Is(err, ErrEmailTaken) || errors.Is(err, ErrPhoneTaken) {
+	if errors.Is(err, ErrEmailTaken) || errors.Is(err, ErrPhoneTaken) || errors.Is(err, ErrIdentityTaken) {
 		err = enrol()
 	}
 	return err
@@ -226,8 +226,11 @@ func (a *Auth) settled(u *UserRecord, who *applicant) bool {
 }
 
 // ownSignUp reports whether an unproven account is nobody's but its last
-// applicant's: no operator invited or made it.
-func (u *User) ownSignUp() bool { return u.InvitedAt == nil && u.ConfirmationSentAt != nil }
+// applicant's: no operator invited or made it, and nobody is at home in it who only
+// lacks the address.
+func (u *User) ownSignUp() bool {
+	return u.InvitedAt == nil && u.ConfirmationSentAt != nil && !u.IsAnonymous
+}
 
 func (u *User) confirmedAt(provider string) *time.Time {
 	if provider == providerPhone {
@@ -443,52 +446,3 @@ func signUpDisabled() *Error {
 }
 
 func ptr[T any](v T) *T { return &v }
-
-// SignInAnonymouslyParams is what an anonymous user may bring along.
-type SignInAnonymouslyParams struct {
-	Data     map[string]any // becomes user_metadata
-	Audience string         // defaults to Config.Audience
-}
-
-// SignInAnonymously makes an account without an address and signs it in. Whoever
-// loses the session has lost the account. Errors: ErrAnonymousDisabled,
-// ErrSignUpDisabled, ErrValidationFailed (contract: user.md §10).
-func (a *Auth) SignInAnonymously(ctx context.Context, p SignInAnonymouslyParams) (*Session, error) {
-	if !a.cfg.AnonymousUsers {
-		return nil, fail(KindUnprocessable, ErrAnonymousDisabled, "Anonymous sign-ins are disabled")
-	}
-	if a.cfg.DisableSignUp {
-		return nil, signUpDisabled()
-	}
-	if err := a.checkData(p.Data); err != nil {
-		return nil, err
-	}
-	now := a.now()
-	user := &UserRecord{User: User{
-		ID: uuid.Must(uuid.NewRandom()), Aud: a.audience(p.Audience), Role: a.cfg.DefaultRole, IsAnonymous: true,
-		Identities: []Identity{}, CreatedAt: now, UpdatedAt: now, LastSignInAt: &now,
-	}}
-	var err error
-	if user.UserMetadata, err = a.mergeMetadata(nil, p.Data); err != nil {
-		return nil, err
-	}
-	session, err := a.enrolAnonymous(ctx, user)
-	if err != nil {
-		return nil, internal("Database error creating anonymous user", err)
-	}
-	return a.firstSession(ctx, user, session)
-}
-
-func (a *Auth) enrolAnonymous(ctx context.Context, user *UserRecord) (session *SessionRecord, err error) {
-	err = a.store.InTx(ctx, func(tx Tx) error {
-		if err := tx.AddUser(ctx, user); err != nil {
-			return err
-		}
-		if err := a.audit(ctx, tx, actionSignedUp, &user.User, traits(methodAnonymous)); err != nil {
-			return err
-		}
-		session, err = a.addSession(ctx, tx, user, methodAnonymous)
-		return err
-	})
-	return session, err
-}

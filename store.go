@@ -32,7 +32,9 @@ type Tx interface {
 	userStore
 	sessionStore
 	oneTimeStore
+	flowStore
 	counterStore
+	customProviderStore
 	keyStore
 
 	// AddAuditEntry appends to the audit log.
@@ -41,7 +43,7 @@ type Tx interface {
 
 type userStore interface {
 	// AddUser stores a new user and its identities. ErrEmailTaken,
-	// ErrPhoneTaken, ErrIDTaken when another user has them.
+	// ErrPhoneTaken, ErrIDTaken, ErrIdentityTaken when another user has them.
 	AddUser(ctx context.Context, u *UserRecord) error
 
 	// FindUser returns the user with its identities, oldest first, and its factors.
@@ -55,6 +57,16 @@ type userStore interface {
 	// FindUserByPhone is FindUserByEmail for a number of digits only.
 	FindUserByPhone(ctx context.Context, phone, aud string) (*UserRecord, error)
 
+	// FindUserByIdentity returns the user who has the identity of a provider with
+	// a subject.
+	FindUserByIdentity(ctx context.Context, provider, subject string) (*UserRecord, error)
+
+	// UsersByEmails returns the users of whatever audience, SSO users included,
+	// whose address is one of these, or who have an identity with one of them. The
+	// addresses are in lower case. There may be more than are returned, which is
+	// no fewer than ten.
+	UsersByEmails(ctx context.Context, emails []string) ([]*UserRecord, error)
+
 	// EmailTaken reports whether a user other than except, or the identity of
 	// one, has the address. SSO users do not count.
 	EmailTaken(ctx context.Context, email string, except uuid.UUID) (bool, error)
@@ -66,7 +78,8 @@ type userStore interface {
 	// what was edited, identities added, altered and removed included; factors
 	// are only read. UpdatedAt becomes now, ConfirmedAt is the database's and
 	// returned as it was read. An error of change is returned unchanged and
-	// nothing is written. ErrEmailTaken, ErrPhoneTaken as for AddUser.
+	// nothing is written. ErrEmailTaken, ErrPhoneTaken, ErrIdentityTaken as for
+	// AddUser.
 	UpdateUser(ctx context.Context, id uuid.UUID, now time.Time, change func(*UserRecord) error) (*UserRecord, error)
 
 	// DeleteUser removes the user and all that hangs on it. ErrReferenced
@@ -78,6 +91,10 @@ type userStore interface {
 
 	// DropFactors removes the user's factors and passkeys.
 	DropFactors(ctx context.Context, userID uuid.UUID) error
+
+	// DropAnonymousUsers deletes users who still are anonymous and were made before
+	// a time, as DeleteUser does but for those to whom rows of the application point.
+	DropAnonymousUsers(ctx context.Context, before time.Time) error
 
 	// ListUsers returns one page of users without identities and factors.
 	ListUsers(ctx context.Context, q UserQuery) (*UserPage, error)
@@ -141,25 +158,55 @@ type oneTimeStore interface {
 
 	// UsersByNewPhone is UsersByNewEmail for numbers.
 	UsersByNewPhone(ctx context.Context, phone, aud string) ([]*UserRecord, error)
+}
 
-	// AddFlow stores a PKCE flow that has begun.
+type flowStore interface {
+	// AddFlow stores a flow that has begun, and its ClientState if it has one.
 	AddFlow(ctx context.Context, f FlowRecord) error
+
+	// FindFlow returns the flow with an id.
+	FindFlow(ctx context.Context, id uuid.UUID) (*FlowRecord, error)
+
+	// FindFlowByCode returns the flow with an auth code.
+	FindFlowByCode(ctx context.Context, authCode string) (*FlowRecord, error)
 
 	// NewestFlow returns the user's newest flow of a method.
 	NewestFlow(ctx context.Context, userID uuid.UUID, method string) (*FlowRecord, error)
 
-	// IssueAuthCode notes that a flow's code was handed out. ErrNoRow when the
-	// flow is gone.
-	IssueAuthCode(ctx context.Context, id uuid.UUID, at time.Time) error
+	// ReturnToFlow notes that a browser came back from a provider, and removes the
+	// flow's ClientState. ErrNoRow when one came back before, the flow has a user,
+	// or it is gone.
+	ReturnToFlow(ctx context.Context, id uuid.UUID, at time.Time) error
 
-	// FindFlow returns the flow with an auth code.
-	FindFlow(ctx context.Context, authCode string) (*FlowRecord, error)
+	// IssueAuthCode notes that a flow's code was handed out, and for whom, with the
+	// tokens of its provider if there are any. ErrNoRow when the flow is gone.
+	IssueAuthCode(ctx context.Context, i AuthCodeIssue) error
 
 	// TakeFlow uses a flow up. ErrNoRow when somebody else did.
 	TakeFlow(ctx context.Context, id uuid.UUID) error
 
-	// DropFlows removes flows that began before a time.
+	// DropFlows removes flows and client states that began before a time.
 	DropFlows(ctx context.Context, before time.Time) error
+}
+
+type customProviderStore interface {
+	// AddCustomProvider stores a new provider. ErrRowTaken when its identifier has
+	// one, ErrUnstorable when it is against the table's rules.
+	AddCustomProvider(ctx context.Context, p *CustomProviderRecord) error
+
+	// FindCustomProvider returns the provider with an identifier.
+	FindCustomProvider(ctx context.Context, identifier string) (*CustomProviderRecord, error)
+
+	// CustomProviders returns the providers of a type, "" for all, newest first.
+	CustomProviders(ctx context.Context, providerType string) ([]CustomProviderRecord, error)
+
+	// UpdateCustomProvider reads a provider for update, lets change edit it, and
+	// writes what was edited; id, identifier and creation stay. An error of change
+	// is returned unchanged and nothing is written.
+	UpdateCustomProvider(ctx context.Context, identifier string, change func(*CustomProviderRecord) error) (*CustomProviderRecord, error)
+
+	// DeleteCustomProvider removes a provider. ErrNoRow when there is none.
+	DeleteCustomProvider(ctx context.Context, identifier string) error
 }
 
 type counterStore interface {
@@ -205,6 +252,8 @@ const (
 	ErrPhoneTaken StoreError = "the phone number is taken"
 	// ErrIDTaken says that another user has the id.
 	ErrIDTaken StoreError = "the user id is taken"
+	// ErrIdentityTaken says that another user has the identity.
+	ErrIdentityTaken StoreError = "the identity is taken"
 	// ErrRowTaken says that another row stands where only one may.
 	ErrRowTaken StoreError = "such a row exists"
 	// ErrReferenced says that rows outside still point to what was to go.
@@ -337,8 +386,10 @@ type OneTimeToken struct {
 	CreatedAt time.Time
 }
 
-// FlowRecord is a row of flow_state: a PKCE flow (RFC 7636) that began with a
-// request for a mail and ends when its auth code is exchanged.
+// FlowRecord is a row of flow_state: a flow that leaves this service and comes
+// back. One that began with a request for a mail ends when its auth code is
+// exchanged (PKCE, RFC 7636). One that leads over a Provider ends so, or, without
+// a challenge, when the browser comes back; its id is OAuth's state.
 type FlowRecord struct {
 	ID                   uuid.UUID
 	UserID               uuid.UUID // uuid.Nil while it is not known
@@ -352,6 +403,43 @@ type FlowRecord struct {
 	CreatedAt            time.Time
 	UpdatedAt            time.Time
 	AuthCodeIssuedAt     *time.Time
+
+	// What only flows over a Provider have.
+	InviteToken     string    // the invitation that is to be accepted
+	Referrer        string    // where the browser goes in the end
+	LinkingTargetID uuid.UUID // the user who wants another identity, uuid.Nil for a sign-in
+	EmailOptional   bool      // whether the provider need not tell an address
+
+	// What only FindFlow loads.
+	ClientState *ClientState // what the provider's answer needs
+	Browser     string       // hash of what the browser that began knows, "" if it knows nothing
+	ReturnedAt  *time.Time   // when the browser came back, nil until then
+}
+
+// ClientState is a row of oauth_client_states: what the client of a provider has
+// to remember of a start. Here it is ours to be the client.
+type ClientState struct {
+	ID           uuid.UUID
+	ProviderType string
+	CodeVerifier Secret // ProviderRedirect.Keep
+	CreatedAt    time.Time
+}
+
+// AuthCodeIssue is what becomes of a flow when its auth code is handed out.
+type AuthCodeIssue struct {
+	FlowID               uuid.UUID
+	UserID               uuid.UUID
+	ProviderAccessToken  Secret
+	ProviderRefreshToken Secret
+	At                   time.Time
+}
+
+// CustomProviderRecord is a row of custom_oauth_providers: the provider that the
+// API shows, and its secret.
+type CustomProviderRecord struct {
+	CustomProvider
+	ClientSecret      Secret // or its encrypted envelope
+	DiscoveryCachedAt *time.Time
 }
 
 // UserQuery asks for a page of users.

@@ -500,7 +500,7 @@ func (a *Auth) mailEmailChange(ctx context.Context, tx Tx, user *UserRecord, red
 	if err != nil || a.cfg.Email.SingleChangeConfirmation || user.Email == "" {
 		return out, err
 	}
-	token, err := a.newOneTime(ctx, &user.User, OneTimeEmailChangeCurrent, purposeEmailChange, user.Email, c.used())
+	token, err := a.newOneTime(ctx, &user.User, OneTimeEmailChangeCurrent, purposeEmailChange, user.Email, c.Used())
 	if err != nil {
 		return nil, err
 	}

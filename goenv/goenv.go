@@ -20,16 +20,23 @@
 //   - With phone numbers switched on, what GOTRUE_SMS_PROVIDER needs has to be
 //     there from the start, as has GOTRUE_SMTP_ADMIN_EMAIL with GOTRUE_SMTP_HOST.
 //   - Spaces around the entries of a list are ignored.
+//   - A provider's _REDIRECT_URI is the API's /callback unless it is set. A provider
+//     that is switched on and lacks anything else is in Settings.Incomplete.
+//   - GOTRUE_EXTERNAL_ALLOWED_ID_TOKEN_ISSUERS adds to the providers that are
+//     switched on; the issuers of GoTrue's own providers do nothing there.
+//   - GOTRUE_DB_CLEANUP_ENABLED is about anonymous users alone: what has expired is
+//     cleaned up in any case.
 //
 // Variables of features that Postern does not have yet are accepted and reported
-// in Settings.NotYet. A GOTRUE_EXTERNAL_<P>_ENABLED makes Settings of the API show
-// the provider; the rest of a provider's variables are of that kind.
+// in Settings.NotYet.
 //
 // # Variables of Postern's own
 //
 //	POSTERN_HIDE_ACCOUNTS           Config.HideAccounts; false
 //	POSTERN_JWT_AUDIENCES           Config.Audiences, a list
 //	POSTERN_MAX_METADATA            Config.MaxMetadata in bytes; 65536
+//	POSTERN_OUTBOUND_NETWORKS       addresses or CIDR prefixes that providers' servers
+//	                                may be in although they are not public, a list
 //	POSTERN_PASSWORD_ALGORITHM      "bcrypt" or "argon2id"; bcrypt
 //	POSTERN_BCRYPT_COST             4 to 16; 10
 //	POSTERN_REFUSE_UNDATED_TOKENS   Config.JWT.RefuseUndated; false
@@ -73,6 +80,10 @@ type Settings struct {
 	// LogLevel defaults to slog.LevelInfo.
 	LogLevel slog.Level
 
+	// Incomplete are the providers that are switched on and cannot be used, since
+	// something is missing.
+	Incomplete []Incomplete
+
 	// NotYet names the variables that are set and belong to features of
 	// GoTrue's that Postern does not have yet, in order.
 	NotYet []string
@@ -86,6 +97,14 @@ type Settings struct {
 type Pool struct {
 	MaxOpen, MaxIdle         int
 	MaxLifetime, MaxIdleTime time.Duration
+}
+
+// Incomplete is a provider that nobody can be sent to. If it takes ID tokens, it
+// takes them all the same.
+type Incomplete struct {
+	Provider string
+	// Reason is what those are told who ask for it: "missing OAuth secret".
+	Reason string
 }
 
 // Unknown is a variable that nobody knows.

@@ -41,6 +41,9 @@ func TestNothingSetMeansGoTruesDefaults(t *testing.T) {
 			JWT:         postern.JWTConfig{TTL: time.Hour},
 			Session:     postern.SessionConfig{ReuseInterval: 10 * time.Second},
 			Encryption:  postern.EncryptionConfig{Keys: map[string]postern.Secret{}},
+
+			OAuth:           postern.OAuthConfig{LinkingDomains: map[string]string{}},
+			CustomProviders: postern.CustomProviderConfig{DiscoveryTTL: time.Hour},
 		},
 		HTTP:     httpadapter.Options{MaxRequestDuration: 10 * time.Second},
 		Address:  ":8081",
@@ -50,6 +53,9 @@ func TestNothingSetMeansGoTruesDefaults(t *testing.T) {
 	if got.Renderer == nil || got.Mailer != nil || got.Config.Mailer != nil || got.Config.SMS != nil {
 		t.Errorf("got the renderer %v, the mailers %v and %v, the SMS sender %v; want only a renderer",
 			got.Renderer, got.Mailer, got.Config.Mailer, got.Config.SMS)
+	}
+	if got.Config.CustomProviders.Maker == nil {
+		t.Error("custom providers: got none, want GoTrue's default, which is on")
 	}
 	if text, err := got.Config.Phone.Text("123456"); text != "Your code is 123456" || err != nil {
 		t.Errorf("message: got %q and error %v, want GoTrue's", text, err)
@@ -83,6 +89,7 @@ func withoutFuncs(s *goenv.Settings) *goenv.Settings {
 	bare := *s
 	bare.Renderer = nil
 	bare.Config.Phone.Text, bare.Config.Phone.Check = nil, nil
+	bare.Config.CustomProviders.Maker = nil
 	return &bare
 }
 
@@ -154,8 +161,29 @@ func TestVariables(t *testing.T) {
 			{"GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED=true", func(s *goenv.Settings) any { return s.Config.AnonymousUsers }, true},
 			{"GOTRUE_EXTERNAL_PHONE_ENABLED=1", func(s *goenv.Settings) any { return s.Config.Phone.Enabled }, true},
 			{"GOTRUE_EXPERIMENTAL_CURSOR_PAGINATION_ENABLED=t", func(s *goenv.Settings) any { return s.HTTP.CursorPagination }, true},
+			{"GOTRUE_DB_CLEANUP_ENABLED=true GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED=true", anonymousMaxAge, 30 * 24 * time.Hour},
+			{"GOTRUE_DB_CLEANUP_ENABLED=true", anonymousMaxAge, time.Duration(0)},
+			{"GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED=true", anonymousMaxAge, time.Duration(0)},
+		},
+		"providers": {
 			{"GOTRUE_EXTERNAL_GOOGLE_ENABLED=true GOTRUE_EXTERNAL_LINKEDIN_OIDC_ENABLED=true GOTRUE_EXTERNAL_APPLE_ENABLED=false",
-				func(s *goenv.Settings) any { return s.Config.Providers }, []string{"google", "linkedin_oidc"}},
+				providerNames, []string{"google", "linkedin_oidc"}},
+			{"GOTRUE_EXTERNAL_WEB3_SOLANA_ENABLED=true", chains, map[string]time.Duration{"solana": 10 * time.Minute}},
+			{"GOTRUE_EXTERNAL_WEB3_ETHEREUM_ENABLED=true GOTRUE_EXTERNAL_WEB3_ETHEREUM_MAXIMUM_VALIDITY_DURATION=5m",
+				chains, map[string]time.Duration{"ethereum": 5 * time.Minute}},
+			{"GOTRUE_EXTERNAL_REDIRECTURL=com.example.app://in", oauth,
+				postern.OAuthConfig{RedirectURL: "com.example.app://in", LinkingDomains: map[string]string{}}},
+			{"GOTRUE_SECURITY_MANUAL_LINKING_ENABLED=true", oauth,
+				postern.OAuthConfig{ManualLinking: true, LinkingDomains: map[string]string{}}},
+			{"GOTRUE_EXPERIMENTAL_PROVIDERS_WITH_OWN_LINKING_DOMAIN=Notion,figma GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS=google:staff,custom:okta:staff,figma:figma",
+				oauth, postern.OAuthConfig{LinkingDomains: map[string]string{
+					"notion": "notion", "figma": "figma", "google": "staff", "custom:okta": "staff",
+				}}},
+			{"GOTRUE_CUSTOM_OAUTH_MAX_PROVIDERS=3 GOTRUE_CUSTOM_OAUTH_EXTERNAL_URL=https://sso.example.com GOTRUE_EXTERNAL_OIDC_PROVIDER_CACHE_TTL=5m",
+				func(s *goenv.Settings) any { return withoutFuncs(s).Config.CustomProviders },
+				postern.CustomProviderConfig{Max: 3, ExternalURL: "https://sso.example.com", DiscoveryTTL: 5 * time.Minute}},
+			{"GOTRUE_CUSTOM_OAUTH_ENABLED=false", func(s *goenv.Settings) any { return s.Config.CustomProviders },
+				postern.CustomProviderConfig{DiscoveryTTL: time.Hour}},
 		},
 		"passwords": {
 			{"GOTRUE_PASSWORD_MIN_LENGTH=12", func(s *goenv.Settings) any { return s.Config.Password.MinLength }, 12},
@@ -190,6 +218,8 @@ func TestVariables(t *testing.T) {
 		"mails and messages": {
 			{"GOTRUE_MAILER_AUTOCONFIRM=true GOTRUE_SMTP_MAX_FREQUENCY=1ns", email,
 				defaultEmail(func(c *postern.EmailConfig) { c.Autoconfirm, c.MaxFrequency = true, 1 })},
+			{"GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS=true", email,
+				defaultEmail(func(c *postern.EmailConfig) { c.AllowUnverifiedSignIns = true })},
 			{"GOTRUE_SMTP_MAX_FREQUENCY=0s", email, defaultEmail(func(c *postern.EmailConfig) { c.MaxFrequency = off })},
 			{"GOTRUE_MAILER_OTP_LENGTH=8 GOTRUE_MAILER_OTP_EXP=3600 GOTRUE_MAILER_SECURE_EMAIL_CHANGE_ENABLED=false", email,
 				defaultEmail(func(c *postern.EmailConfig) {
@@ -202,6 +232,8 @@ func TestVariables(t *testing.T) {
 			{"GOTRUE_MAILER_NOTIFICATIONS_PASSWORD_CHANGED_ENABLED=true", notify, postern.NotifyConfig{PasswordChanged: true}},
 			{"GOTRUE_MAILER_NOTIFICATIONS_EMAIL_CHANGED_ENABLED=true", notify, postern.NotifyConfig{EmailChanged: true}},
 			{"GOTRUE_MAILER_NOTIFICATIONS_PHONE_CHANGED_ENABLED=true", notify, postern.NotifyConfig{PhoneChanged: true}},
+			{"GOTRUE_MAILER_NOTIFICATIONS_IDENTITY_LINKED_ENABLED=true", notify, postern.NotifyConfig{IdentityLinked: true}},
+			{"GOTRUE_MAILER_NOTIFICATIONS_IDENTITY_UNLINKED_ENABLED=true", notify, postern.NotifyConfig{IdentityUnlinked: true}},
 			{"GOTRUE_SMS_AUTOCONFIRM=true GOTRUE_SMS_MAX_FREQUENCY=5s GOTRUE_SMS_PROVIDER=twilio", phone,
 				defaultPhone(func(c *postern.PhoneConfig) {
 					c.Autoconfirm, c.MaxFrequency, c.Provider = true, 5*time.Second, "twilio"
@@ -264,6 +296,25 @@ func encryption(s *goenv.Settings) any         { return s.Config.Encryption }
 func email(s *goenv.Settings) any              { return s.Config.Email }
 func phone(s *goenv.Settings) any              { return withoutFuncs(s).Config.Phone }
 func notify(s *goenv.Settings) any             { return s.Config.Email.Notify }
+func oauth(s *goenv.Settings) any              { return s.Config.OAuth }
+func anonymousMaxAge(s *goenv.Settings) any    { return s.Config.AnonymousMaxAge }
+
+func providerNames(s *goenv.Settings) any {
+	var names []string
+	for _, p := range s.Config.Providers {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// chains are the ages of messages by the chain.
+func chains(s *goenv.Settings) any {
+	ages := map[string]time.Duration{}
+	for _, c := range s.Config.Web3 {
+		ages[c.Name] = c.MaxAge
+	}
+	return ages
+}
 
 func TestMistakesAreOneSentenceEach(t *testing.T) {
 	t.Parallel()
@@ -279,6 +330,8 @@ func TestMistakesAreOneSentenceEach(t *testing.T) {
 		{"GOTRUE_API_MAX_REQUEST_DURATION=0", `GOTRUE_API_MAX_REQUEST_DURATION is "0"; it must be a duration such as 10s or 1h30m of at least 1ms`},
 		{"API_EXTERNAL_URL=example.com", `API_EXTERNAL_URL is "example.com"; it must be an absolute http or https URL`},
 		{"API_EXTERNAL_URL=http://[", `API_EXTERNAL_URL is "http://["; it must be an absolute http or https URL`},
+		{"API_EXTERNAL_URL=https://u:hush@example.com", `API_EXTERNAL_URL must be an absolute http or https URL without a user; what it is now may be secret and is not shown`},
+		{"GOTRUE_INTERNAL_HTTP_TIMEOUT=0", `GOTRUE_INTERNAL_HTTP_TIMEOUT is "0"; it must be a duration such as 10s or 1h30m of at least 1ms`},
 		{"GOTRUE_LOG_LEVEL=loud", `GOTRUE_LOG_LEVEL is "loud"; it must be one of trace, debug, info, warn, error, fatal, panic`},
 		{"DB_NAMESPACE=public", `DB_NAMESPACE is "public"; it must be "auth"`},
 		{"GOTRUE_DB_DRIVER=mysql", `GOTRUE_DB_DRIVER is "mysql"; it must be postgres or sqlite`},
@@ -296,6 +349,24 @@ func TestMistakesAreOneSentenceEach(t *testing.T) {
 		{"GOTRUE_SITE_URL=example.com", `GOTRUE_SITE_URL, GOTRUE_URI_ALLOW_LIST: site URL "example.com" is not an absolute URL that browsers can be redirected to`},
 		{"GOTRUE_URI_ALLOW_LIST=https://[a", `GOTRUE_SITE_URL, GOTRUE_URI_ALLOW_LIST: redirect pattern "https://[a" has a "[" without its "]"`},
 		{"GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION=soon", `GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION is "soon"; it must be a duration such as 10s or 1h30m`},
+		{"GOTRUE_EXTERNAL_GITHUB_ENABLED=maybe", `GOTRUE_EXTERNAL_GITHUB_ENABLED is "maybe"; it must be true or false`},
+		{"GOTRUE_EXTERNAL_GITHUB_ENABLED=true GOTRUE_EXTERNAL_GITHUB_URL=github.example.com", `GOTRUE_EXTERNAL_GITHUB_URL is "github.example.com"; it must be an absolute http or https URL`},
+		{"GOTRUE_EXTERNAL_APPLE_ENABLED=true GOTRUE_EXTERNAL_APPLE_REDIRECT_URI=/callback", `GOTRUE_EXTERNAL_APPLE_REDIRECT_URI is "/callback"; it must be an absolute http or https URL`},
+		{"GOTRUE_EXTERNAL_SLACK_ENABLED=true GOTRUE_EXTERNAL_SLACK_EMAIL_OPTIONAL=x", `GOTRUE_EXTERNAL_SLACK_EMAIL_OPTIONAL is "x"; it must be true or false`},
+		{"GOTRUE_EXTERNAL_REDIRECTURL=/welcome", `GOTRUE_EXTERNAL_REDIRECTURL is "/welcome"; it must be an absolute URL`},
+		{"GOTRUE_EXTERNAL_ALLOWED_ID_TOKEN_ISSUERS=login.example.com", `GOTRUE_EXTERNAL_ALLOWED_ID_TOKEN_ISSUERS has an entry that is not an absolute http or https URL`},
+		{"GOTRUE_EXTERNAL_OIDC_PROVIDER_CACHE_TTL=0s", `GOTRUE_EXTERNAL_OIDC_PROVIDER_CACHE_TTL is "0s"; it must be a duration such as 10s or 1h30m of at least 1s`},
+		{"GOTRUE_EXTERNAL_WEB3_SOLANA_MAXIMUM_VALIDITY_DURATION=10", `GOTRUE_EXTERNAL_WEB3_SOLANA_MAXIMUM_VALIDITY_DURATION is "10"; it must be a duration such as 10s or 1h30m of at least 1s`},
+		{"GOTRUE_CUSTOM_OAUTH_MAX_PROVIDERS=-1", `GOTRUE_CUSTOM_OAUTH_MAX_PROVIDERS is "-1"; it must be a whole number of at least 0`},
+		{"GOTRUE_CUSTOM_OAUTH_EXTERNAL_URL=sso", `GOTRUE_CUSTOM_OAUTH_EXTERNAL_URL is "sso"; it must be an absolute http or https URL`},
+		{"GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS=google", `GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS has the entry "google"; it must be a provider and a domain, as in provider:domain`},
+		{"GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS=:staff", `GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS has the entry ":staff"; it must be a provider and a domain, as in provider:domain`},
+		{"GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS=google:", `GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS has the entry "google:"; it must be a provider and a domain, as in provider:domain`},
+		{"GOTRUE_EXPERIMENTAL_PROVIDERS_WITH_OWN_LINKING_DOMAIN=google GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS=google:staff",
+			`GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS: "google" is in the linking domain "google" already; it can be in one only`},
+		{"GOTRUE_MAILER_AUTOCONFIRM=true GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS=true",
+			`GOTRUE_MAILER_AUTOCONFIRM and GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS are both true; no more than one can be`},
+		{"POSTERN_OUTBOUND_NETWORKS=intranet", `POSTERN_OUTBOUND_NETWORKS is "intranet"; it must be a list of addresses or CIDR prefixes such as 10.0.0.0/8, separated by commas`},
 		{"GOTRUE_MAILER_SUBJECTS_INVITE={{end}}", `GOTRUE_MAILER_SUBJECTS, GOTRUE_MAILER_TEMPLATES: template: subject of invite:1: unexpected {{end}}`},
 		{"GOTRUE_MAILER_TEMPLATES_INVITE=ftp://u:hush@example.com", `GOTRUE_MAILER_SUBJECTS, GOTRUE_MAILER_TEMPLATES: URLs["invite"]: ftp://u:xxxxx@example.com is neither http nor https`},
 		{"GOTRUE_MAILER_TEMPLATE_MAX_AGE=0", `GOTRUE_MAILER_TEMPLATE_MAX_AGE is "0"; it must be a duration such as 10s or 1h30m of at least 1s`},
@@ -352,6 +423,9 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=canary:k1",
 		"GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=k1:canary",
 		"GOTRUE_SMTP_HEADERS=canary",
+		"API_EXTERNAL_URL=https://u:canary@example.com",
+		"GOTRUE_EXTERNAL_ALLOWED_ID_TOKEN_ISSUERS=https://u:canary@example.com",
+		"GOTRUE_CUSTOM_OAUTH_EXTERNAL_URL=https://u:canary@%zz",
 		"GOTRUE_MAILER_TEMPLATES_INVITE=https://u:canary@%zz",
 		"GOTRUE_MAILER_TEMPLATES_INVITE=ftp://u:canary@example.com",
 		"GOTRUE_SMS_TEST_OTP=no-number:canary",
@@ -366,9 +440,9 @@ func TestSecretsAreNeverShown(t *testing.T) {
 
 func TestVariablesOfMissingFeaturesAreReportedOnce(t *testing.T) {
 	t.Parallel()
-	got := load(t, "GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI=http://localhost", "GOTRUE_EXTERNAL_GOOGLE_SECRET=hush",
+	got := load(t, "GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI=http://localhost", "GOTRUE_SAML_PRIVATE_KEY=hush",
 		"GOTRUE_RATE_LIMIT_EMAIL_SENT=", "GOTRUE_JWT_EXP=60", "GOTRUE_OPERATOR_TOKEN=hush", "GOTRUE_SMTP_PASS=hush")
-	want := []string{"GOTRUE_EXTERNAL_GOOGLE_SECRET", "GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI"}
+	want := []string{"GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI", "GOTRUE_SAML_PRIVATE_KEY"}
 	if !slices.Equal(got.NotYet, want) {
 		t.Errorf("NotYet: got %q, want %q", got.NotYet, want)
 	}
@@ -462,6 +536,6 @@ func TestDeploymentOfTheDataSetLoads(t *testing.T) {
 		environ = append(environ, name+"="+value)
 	}
 	if s := load(t, environ...); len(s.Unknown) != 0 || len(s.Config.Providers) != 3 {
-		t.Errorf("got the unknown variables %q and the providers %q, want none and three", s.Unknown, s.Config.Providers)
+		t.Errorf("got the unknown variables %q and the providers %q, want none and three", s.Unknown, providerNames(s))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,8 @@ type reader struct {
 	known    []string
 	notYet   []string
 	mistakes []error
+
+	timeout time.Duration // of calls to other services; several sections need it
 }
 
 func newReader(environ []string) *reader {
@@ -188,6 +191,37 @@ func oneOf(among []string) string {
 		return strconv.Quote(among[0])
 	}
 	return strings.Join(among[:last], ", ") + " or " + among[last]
+}
+
+const anyWebURL = "an absolute http or https URL"
+
+// webURL reads the address of a server, "" for none. One that names a user is no
+// such address, and may have a password in it.
+func (r *reader) webURL(names string) string {
+	name, text := r.find(names)
+	switch {
+	case text == "" || isWebURL(text):
+		return text
+	case strings.Contains(text, "@"):
+		r.mistake("%s must be %s without a user; what it is now may be secret and is not shown", name, anyWebURL)
+	default:
+		r.mistake("%s is %q; it must be %s", name, text, anyWebURL)
+	}
+	return ""
+}
+
+func isWebURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
+}
+
+// absoluteURL understands deep links as well.
+func absoluteURL(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err == nil && !u.IsAbs() {
+		err = errUnexpected
+	}
+	return text, err
 }
 
 // prefixes reads a list of networks; a bare address is a network of one.

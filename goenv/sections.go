@@ -10,7 +10,6 @@ import (
 	"maps"
 	"math"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,11 +29,12 @@ func server(r *reader, s *Settings) {
 	host := r.text("GOTRUE_API_HOST", "")
 	port := r.number("GOTRUE_API_PORT PORT", 8081, 0, math.MaxUint16)
 	s.Address = net.JoinHostPort(host, strconv.Itoa(port))
-	s.ExternalURL = read(r, "API_EXTERNAL_URL", "", "an absolute http or https URL", webURL)
+	s.ExternalURL = r.webURL("API_EXTERNAL_URL")
 	s.LogLevel = read(r, "GOTRUE_LOG_LEVEL", slog.LevelInfo, "one of trace, debug, info, warn, error, fatal, panic", logLevel)
 	s.HTTP.RequestIDHeader = r.text("GOTRUE_API_REQUEST_ID_HEADER REQUEST_ID_HEADER", "")
 	s.HTTP.MaxRequestDuration = r.duration("GOTRUE_API_MAX_REQUEST_DURATION", 10*time.Second, time.Millisecond)
 	s.HTTP.AllowedHeaders = r.list("GOTRUE_CORS_ALLOWED_HEADERS")
+	r.timeout = r.duration("GOTRUE_INTERNAL_HTTP_TIMEOUT", 10*time.Second, time.Millisecond)
 	s.Config.DisableSignUp = r.flag("GOTRUE_DISABLE_SIGNUP", false)
 	s.Config.ExternalURL = s.ExternalURL
 	s.Config.SiteURL = r.text("GOTRUE_SITE_URL", "")
@@ -43,7 +43,6 @@ func server(r *reader, s *Settings) {
 		r.wrong("GOTRUE_SITE_URL, GOTRUE_URI_ALLOW_LIST", err)
 	}
 	r.later(`
-		GOTRUE_INTERNAL_HTTP_TIMEOUT
 		GOTRUE_RELOADING_{NOTIFY_ENABLED,POLLERENABLED,POLLER_INTERVAL,SIGNAL_ENABLED,SIGNAL_NUMBER,GRACE_PERIOD_INTERVAL}
 		GOTRUE_LOG_{FILE,DISABLE_COLORS,QUOTE_EMPTY_FIELDS,TSFORMAT,FIELDS}
 		GOTRUE_PROFILER_{ENABLED,HOST,PORT}
@@ -53,17 +52,6 @@ func server(r *reader, s *Settings) {
 	// GoTrue's routes do not use the first two either, and SQL is never logged:
 	// it has what must not be in a log.
 	r.withoutEffect("GOTRUE_API_ENDPOINT GOTRUE_OPERATOR_TOKEN GOTRUE_LOG_SQL")
-}
-
-func webURL(text string) (string, error) {
-	u, err := url.Parse(text)
-	if err != nil {
-		return "", err
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", errUnexpected
-	}
-	return text, nil
 }
 
 // logLevel reads the names of logrus, which GoTrue logs with.
@@ -104,8 +92,7 @@ func database(r *reader, s *Settings) {
 		GOTRUE_DB_ADVISOR_{ENABLED,SAMPLING_INTERVAL,OBSERVATION_INTERVAL}
 		GOTRUE_INDEX_WORKER_{ENSURE_USER_SEARCH_INDEXES_EXIST,MAX_USERS_THRESHOLD}
 		GOTRUE_AUDIT_LOG_DISABLE_POSTGRES`)
-	// Migrations are in the program, and what has expired is always cleaned up.
-	r.withoutEffect("GOTRUE_DB_MIGRATIONS_PATH GOTRUE_DB_CLEANUP_ENABLED")
+	r.withoutEffect("GOTRUE_DB_MIGRATIONS_PATH") // migrations are in the program
 }
 
 const kindPostgres, kindSQLite = "postgres", "sqlite"
@@ -159,7 +146,7 @@ func signingKeys(r *reader, c *postern.JWTConfig) {
 	}
 }
 
-// signInMethods is contract config.md §1.4, and §1.5 which belongs to it.
+// signInMethods is the first half of contract config.md §1.4.
 func signInMethods(r *reader, s *Settings) {
 	s.Config.Email.Disabled = !r.flag("GOTRUE_EXTERNAL_EMAIL_ENABLED", true)
 	s.Config.Email.NoMagicLinks = !r.flag("GOTRUE_EXTERNAL_EMAIL_MAGIC_LINK_ENABLED", true)
@@ -167,28 +154,14 @@ func signInMethods(r *reader, s *Settings) {
 	s.Config.FlowExpiry = r.duration("GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION", 300*time.Second, 0)
 	s.Config.Phone.Enabled = r.flag("GOTRUE_EXTERNAL_PHONE_ENABLED", false)
 	s.Config.AnonymousUsers = r.flag("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", false)
+	if r.flag("GOTRUE_DB_CLEANUP_ENABLED", false) && s.Config.AnonymousUsers {
+		s.Config.AnonymousMaxAge = 30 * 24 * time.Hour // what else has expired is cleaned up in any case
+	}
 	s.HTTP.CursorPagination = r.flag("GOTRUE_EXPERIMENTAL_CURSOR_PAGINATION_ENABLED", false)
 	r.later(`
-		GOTRUE_EXTERNAL_WEB3_{SOLANA,ETHEREUM}_{ENABLED,MAXIMUM_VALIDITY_DURATION}
-		GOTRUE_EXTERNAL_{IOS_BUNDLE_ID,REDIRECTURL,ALLOWED_ID_TOKEN_ISSUERS,OIDC_PROVIDER_CACHE_TTL}
-		GOTRUE_CUSTOM_OAUTH_{ENABLED,MAX_PROVIDERS,EXTERNAL_URL}
 		GOTRUE_OAUTH_SERVER_{ENABLED,ALLOW_DYNAMIC_REGISTRATION,AUTHORIZATION_PATH,AUTHORIZATION_TTL,DEFAULT_SCOPE}
 		GOTRUE_EXPERIMENTAL_SCIM_ENABLED
-		GOTRUE_EXPERIMENTAL_{PROVIDERS_WITH_OWN_LINKING_DOMAIN,PROVIDER_LINKING_DOMAINS}
 		GOTRUE_EXPERIMENTAL_CREATE_EMAIL_IDENTITY_ON_PASSWORD_SET_ENABLED`)
-}
-
-// providers is the last row of contract config.md §1.4.
-func providers(r *reader, s *Settings) {
-	const names = `
-		APPLE AZURE BITBUCKET DISCORD FACEBOOK FIGMA FLY GITHUB GITLAB GOOGLE KAKAO KEYCLOAK LINKEDIN LINKEDIN_OIDC
-		NOTION SLACK SLACK_OIDC SNAPCHAT SPOTIFY TWITCH TWITTER VERCEL_MARKETPLACE WORKOS X ZOOM`
-	for _, name := range strings.Fields(names) {
-		if r.flag("GOTRUE_EXTERNAL_"+name+"_ENABLED", false) {
-			s.Config.Providers = append(s.Config.Providers, strings.ToLower(name))
-		}
-		r.later("GOTRUE_EXTERNAL_" + name + "_{CLIENT_ID,SECRET,REDIRECT_URI,URL,API_URL,SKIP_NONCE_CHECK,EMAIL_OPTIONAL}")
-	}
 }
 
 // passwords is the first half of contract config.md §1.6.
@@ -201,7 +174,7 @@ func passwords(r *reader, s *Settings) {
 	r.later(`
 		GOTRUE_PASSWORD_HIBP_{ENABLED,FAIL_CLOSED,USER_AGENT,BLOOM_ENABLED,BLOOM_ITEMS,BLOOM_FALSE_POSITIVES}
 		GOTRUE_SECURITY_CAPTCHA_{ENABLED,PROVIDER,SECRET,TIMEOUT}
-		GOTRUE_SECURITY_{MANUAL_LINKING_ENABLED,SB_FORWARDED_FOR_ENABLED}`)
+		GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED`)
 }
 
 // characterSets splits at colons; one after a backslash is a character.
@@ -287,6 +260,10 @@ func limits(r *reader, _ *Settings) {
 func mails(r *reader, s *Settings) {
 	c := &s.Config.Email
 	c.Autoconfirm = r.flag("GOTRUE_MAILER_AUTOCONFIRM", false)
+	c.AllowUnverifiedSignIns = r.flag("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", false)
+	if c.Autoconfirm && c.AllowUnverifiedSignIns {
+		r.mistake("GOTRUE_MAILER_AUTOCONFIRM and GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS are both true; no more than one can be")
+	}
 	c.MaxFrequency = offAtZero(r.duration("GOTRUE_SMTP_MAX_FREQUENCY", time.Minute, 0))
 	c.SingleChangeConfirmation = !r.flag("GOTRUE_MAILER_SECURE_EMAIL_CHANGE_ENABLED", true)
 	c.CodeExpiry = r.seconds("GOTRUE_MAILER_OTP_EXP", 86400)
@@ -297,23 +274,27 @@ func mails(r *reader, s *Settings) {
 		Recovery:     r.text("GOTRUE_MAILER_URLPATHS_RECOVERY", "/verify"),
 		EmailChange:  r.text("GOTRUE_MAILER_URLPATHS_EMAIL_CHANGE", "/verify"),
 	}
-	c.Notify = postern.NotifyConfig{
-		PasswordChanged: r.flag("GOTRUE_MAILER_NOTIFICATIONS_PASSWORD_CHANGED_ENABLED", false),
-		EmailChanged:    r.flag("GOTRUE_MAILER_NOTIFICATIONS_EMAIL_CHANGED_ENABLED", false),
-		PhoneChanged:    r.flag("GOTRUE_MAILER_NOTIFICATIONS_PHONE_CHANGED_ENABLED", false),
-	}
+	c.Notify = notifications(r)
 	c.ScannerSafeLinks = r.flag("POSTERN_SCANNER_SAFE_LINKS", false)
 	r.withoutEffect("GOTRUE_MAILER_URLPATHS_{MAGIC_LINK,REAUTHENTICATION}") // GoTrue does not use them either
 	r.later(`
 		GOTRUE_SMTP_LOGGING_ENABLED
-		GOTRUE_MAILER_{ALLOW_UNVERIFIED_EMAIL_SIGN_INS,EXTERNAL_HOSTS}
-		GOTRUE_MAILER_NOTIFICATIONS_{IDENTITY_LINKED,IDENTITY_UNLINKED,MFA_FACTOR_ENROLLED,MFA_FACTOR_UNENROLLED}_ENABLED
+		GOTRUE_MAILER_EXTERNAL_HOSTS
+		GOTRUE_MAILER_NOTIFICATIONS_{MFA_FACTOR_ENROLLED,MFA_FACTOR_UNENROLLED}_ENABLED
 		GOTRUE_MAILER_EMAIL_{BACKGROUND_SENDING,VALIDATION_EXTENDED,VALIDATION_SERVICE_URL,VALIDATION_SERVICE_HEADERS,VALIDATION_BLOCKED_MX}
 		GOTRUE_MAILER_TEMPLATE_{RELOADING_ENABLED,RELOADING_MAX_IDLE}`)
 	s.Renderer = renderer(r, s)
 	s.Mailer = mailer(r, s)
 	if s.Mailer != nil {
 		s.Config.Mailer = s.Mailer
+	}
+}
+
+func notifications(r *reader) postern.NotifyConfig {
+	on := func(what string) bool { return r.flag("GOTRUE_MAILER_NOTIFICATIONS_"+what+"_ENABLED", false) }
+	return postern.NotifyConfig{
+		PasswordChanged: on("PASSWORD_CHANGED"), EmailChanged: on("EMAIL_CHANGED"), PhoneChanged: on("PHONE_CHANGED"),
+		IdentityLinked: on("IDENTITY_LINKED"), IdentityUnlinked: on("IDENTITY_UNLINKED"),
 	}
 }
 

@@ -2,6 +2,7 @@ package goenv
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -46,17 +47,22 @@ func smsService(r *reader, s *Settings) {
 func smsServices(r *reader) func(*postern.PhoneConfig) (*sms.Sender, error) {
 	text := func(name string) string { return r.text("GOTRUE_SMS_"+name, "") }
 	secret := func(name string) postern.Secret { return postern.Secret(text(name)) }
+	endpoint := sms.Endpoint{Client: &http.Client{Timeout: r.timeout}}
 	twilio := sms.TwilioConfig{
 		AccountSID: text("TWILIO_ACCOUNT_SID"), AuthToken: secret("TWILIO_AUTH_TOKEN"),
-		MessageServiceSID: text("TWILIO_MESSAGE_SERVICE_SID"), ContentSID: text("TWILIO_CONTENT_SID"),
+		MessageServiceSID: text("TWILIO_MESSAGE_SERVICE_SID"), ContentSID: text("TWILIO_CONTENT_SID"), Endpoint: endpoint,
 	}
 	verify := sms.TwilioVerifyConfig{
 		AccountSID: text("TWILIO_VERIFY_ACCOUNT_SID"), AuthToken: secret("TWILIO_VERIFY_AUTH_TOKEN"),
-		ServiceSID: text("TWILIO_VERIFY_MESSAGE_SERVICE_SID"),
+		ServiceSID: text("TWILIO_VERIFY_MESSAGE_SERVICE_SID"), Endpoint: endpoint,
 	}
-	messageBird := sms.MessageBirdConfig{AccessKey: secret("MESSAGEBIRD_ACCESS_KEY"), Originator: text("MESSAGEBIRD_ORIGINATOR")}
-	textlocal := sms.TextlocalConfig{APIKey: secret("TEXTLOCAL_API_KEY"), Sender: text("TEXTLOCAL_SENDER")}
-	vonage := sms.VonageConfig{APIKey: text("VONAGE_API_KEY"), APISecret: secret("VONAGE_API_SECRET"), From: text("VONAGE_FROM")}
+	messageBird := sms.MessageBirdConfig{
+		AccessKey: secret("MESSAGEBIRD_ACCESS_KEY"), Originator: text("MESSAGEBIRD_ORIGINATOR"), Endpoint: endpoint,
+	}
+	textlocal := sms.TextlocalConfig{APIKey: secret("TEXTLOCAL_API_KEY"), Sender: text("TEXTLOCAL_SENDER"), Endpoint: endpoint}
+	vonage := sms.VonageConfig{
+		APIKey: text("VONAGE_API_KEY"), APISecret: secret("VONAGE_API_SECRET"), From: text("VONAGE_FROM"), Endpoint: endpoint,
+	}
 
 	return func(c *postern.PhoneConfig) (*sms.Sender, error) {
 		switch c.Provider {

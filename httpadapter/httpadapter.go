@@ -7,7 +7,8 @@
 // What requests and answers look like is the wire contract of GoTrue 2.196, in
 // which a client of it finds everything in its place. Where the contract leaves
 // a choice, errors in a request are answered with a 4xx, never a 5xx, and no
-// answer lets browsers send cookies along.
+// answer lets scripts send cookies along. The one cookie there is knows a browser
+// again that comes back from a provider.
 package httpadapter
 
 import (
@@ -82,6 +83,7 @@ func (s *server) routes() http.Handler {
 	user, admin := RequireUser(s.auth), RequireAdmin(s.auth)
 	return newTree(map[string]middleware{
 		"/admin":          admin,
+		"/factors":        func(next http.Handler) http.Handler { return user(refuseAnonymous(next)) },
 		"/reauthenticate": user,
 		"/user":           user,
 	}, []route{
@@ -106,8 +108,14 @@ func (s *server) routes() http.Handler {
 		{"GET", "/confirm", s.confirm},
 		{"POST", "/confirm", s.confirmed},
 
+		{"GET", "/authorize", s.authorize},
+		{"GET", "/callback/", s.callback},
+		{"POST", "/callback/", s.callback},
+
 		{"GET", "/user/", s.user},
 		{"PUT", "/user/", s.updateUser},
+		{"GET", "/user/identities/authorize", s.linkIdentity},
+		{"DELETE", "/user/identities/{identity_id}", s.unlinkIdentity},
 
 		{"POST", "/invite", behind(admin, s.invite)},
 		{"POST", "/admin/generate_link", s.generateLink},
@@ -116,6 +124,12 @@ func (s *server) routes() http.Handler {
 		{"GET", "/admin/users/{user_id}/", s.adminUser},
 		{"PUT", "/admin/users/{user_id}/", s.adminUpdateUser},
 		{"DELETE", "/admin/users/{user_id}/", s.adminDeleteUser},
+
+		{"GET", "/admin/custom-providers/", s.adminListCustomProviders},
+		{"POST", "/admin/custom-providers/", s.adminCreateCustomProvider},
+		{"GET", "/admin/custom-providers/{identifier}/", s.adminCustomProvider},
+		{"PUT", "/admin/custom-providers/{identifier}/", s.adminUpdateCustomProvider},
+		{"DELETE", "/admin/custom-providers/{identifier}/", s.adminDeleteCustomProvider},
 
 		// The same under the name that GoTrue's documentation has for it.
 		{"GET", "/admin/user/{user_id}/", s.adminUser},

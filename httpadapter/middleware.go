@@ -72,6 +72,21 @@ func requireCaller(a *postern.Auth, authenticate func(context.Context, string) (
 	}
 }
 
+// refuseAnonymous lets only users through who are more than anonymous. It stands
+// behind RequireUser.
+func refuseAnonymous(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if claims := postern.ClaimsFromContext(r.Context()); claims != nil && claims.IsAnonymous {
+			fail(w, r, &postern.Error{
+				Kind: postern.KindForbidden, Code: postern.ErrNoAuthorization,
+				Message: "Anonymous user not allowed to perform these actions",
+			})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // bearer returns the token of the Authorization header (RFC 6750 §2.1), "" if
 // there is none.
 func bearer(r *http.Request) string {
@@ -138,8 +153,8 @@ var corsMethods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 // shareAcrossOrigins lets scripts of every origin use the API, with the tokens
 // that they hold, and answers preflights (Fetch §3.2). It never allows
-// credentials: there are no cookies to send, and should a reverse proxy keep some
-// they are none of the other origin's business.
+// credentials: the only cookie is for navigations, and those that a reverse proxy
+// may keep are none of the other origin's business.
 func shareAcrossOrigins(next http.Handler, allowed []string) http.Handler {
 	headers := map[string]bool{}
 	for _, name := range slices.Concat(strings.Fields(corsHeaders), allowed) {

@@ -18,6 +18,10 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) error {
 		return s.refreshTokenGrant(w, r)
 	case "pkce":
 		return s.pkceGrant(w, r)
+	case "id_token":
+		return s.idTokenGrant(w, r)
+	case "web3":
+		return s.web3Grant(w, r)
 	}
 	return &postern.Error{
 		Kind: postern.KindInvalid, Code: postern.ErrInvalidCredentials, Message: "unsupported_grant_type",
@@ -70,6 +74,62 @@ func (s *server) pkceGrant(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	session, err := s.auth.ExchangeCodeForSession(r.Context(), p.AuthCode, p.CodeVerifier)
+	if err != nil {
+		return err
+	}
+	return respondSession(w, session, session)
+}
+
+func (s *server) idTokenGrant(w http.ResponseWriter, r *http.Request) error {
+	//lint:ignore ST1003 GoTrue's name, which encoding/json puts into its errors
+	type IdTokenGrantParams struct {
+		IDToken      string `json:"id_token"`
+		AccessToken  string `json:"access_token"`
+		Nonce        string `json:"nonce"`
+		Provider     string `json:"provider"`
+		ClientID     string `json:"client_id"`
+		Issuer       string `json:"issuer"`
+		LinkIdentity bool   `json:"link_identity"`
+	}
+	var p IdTokenGrantParams
+	if err := decode(r, &p); err != nil {
+		return err
+	}
+	params := postern.SignInWithIDTokenParams{
+		Token: p.IDToken, AccessToken: p.AccessToken, Nonce: p.Nonce,
+		Provider: p.Provider, ClientID: p.ClientID, Issuer: p.Issuer, Audience: audienceOf(r),
+	}
+	if p.LinkIdentity {
+		if r.Header.Get("Authorization") == "" {
+			return &postern.OAuthError{
+				Name: "invalid request", Description: "Linking requires a valid user access token in Authorization",
+			}
+		}
+		var err error
+		if params.Link, err = s.auth.Authenticate(r.Context(), bearer(r)); err != nil {
+			return err
+		}
+	}
+	session, err := s.auth.SignInWithIDToken(r.Context(), params)
+	if err != nil {
+		return err
+	}
+	return respondSession(w, session, session)
+}
+
+func (s *server) web3Grant(w http.ResponseWriter, r *http.Request) error {
+	type Web3GrantParams struct {
+		Message   string `json:"message"`
+		Signature string `json:"signature"`
+		Chain     string `json:"chain"`
+	}
+	var p Web3GrantParams
+	if err := decode(r, &p); err != nil {
+		return err
+	}
+	session, err := s.auth.SignInWithWeb3(r.Context(), postern.SignInWithWeb3Params{
+		Chain: p.Chain, Message: p.Message, Signature: p.Signature, Audience: audienceOf(r),
+	})
 	if err != nil {
 		return err
 	}

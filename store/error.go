@@ -71,6 +71,9 @@ var uniqueness = map[string]postern.StoreError{
 	"auth_users.email":        postern.ErrEmailTaken,
 	"auth_users.phone":        postern.ErrPhoneTaken,
 	"auth_users.id":           postern.ErrIDTaken,
+
+	"identities_provider_id_provider_unique": postern.ErrIdentityTaken,
+	"auth_identities.provider_id":            postern.ErrIdentityTaken,
 }
 
 // unique finds the constraint in the words of the message, the one place where

@@ -32,7 +32,7 @@ func TestFlowsFullOfNullsAreRead(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, st *store.Store) {
 		id, user := uuid.New(), uuid.New()
 		execute(t, st.DB(), `INSERT INTO auth.flow_state (id, user_id, auth_code, provider_type, authentication_method) VALUES (?, ?, 'code', 'x', 'oauth')`, id, user)
-		got, err := st.FindFlow(t.Context(), "code")
+		got, err := st.FindFlowByCode(t.Context(), "code")
 		if err != nil || got.ID != id || got.CodeChallenge != "" || !got.CreatedAt.IsZero() || got.AuthCodeIssuedAt != nil {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -54,7 +54,7 @@ func TestGoTruesFlowsAreRead(t *testing.T) {
 		t.Fatal("got no flows")
 	}
 	for _, code := range codes {
-		f, err := st.FindFlow(t.Context(), code)
+		f, err := st.FindFlowByCode(t.Context(), code)
 		if err != nil || f.AuthCode != code || f.CodeChallengeMethod != "s256" || f.CodeChallenge == "" || f.CreatedAt.IsZero() {
 			t.Errorf("%s: got %+v, %v", code, f, err)
 			continue

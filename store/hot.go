@@ -26,12 +26,13 @@ import (
 type statement int
 
 const (
-	findUser        statement = iota // user id
-	findUserByEmail                  // address in lower case, audience
-	findUserByPhone                  // number, audience
-	findCaller                       // user id, session id
-	findSession                      // session id
-	rotateSession                    // session id, counter, next counter, time, time, user agent, address
+	findUser           statement = iota // user id
+	findUserByEmail                     // address in lower case, audience
+	findUserByPhone                     // number, audience
+	findUserByIdentity                  // provider, subject
+	findCaller                          // user id, session id
+	findSession                         // session id
+	rotateSession                       // session id, counter, next counter, time, time, user agent, address
 	lockWriter
 	statementCount
 )
@@ -41,13 +42,14 @@ type statements [statementCount]string
 
 func newStatements(sqlite bool) statements {
 	texts := statements{
-		findUser:        userParts(`$1`),
-		findUserByEmail: userParts(idByEmail),
-		findUserByPhone: userParts(idByPhone),
-		findCaller:      userParts(`$1`) + sessionParts(`$2`) + ` AND t.user_id = $1`,
-		findSession:     userParts(idBySession) + sessionParts(`$1`),
-		rotateSession:   rotation,
-		lockWriter:      `UPDATE auth.users SET id = id WHERE FALSE`,
+		findUser:           userParts(`$1`),
+		findUserByEmail:    userParts(idByEmail),
+		findUserByPhone:    userParts(idByPhone),
+		findUserByIdentity: userParts(idByIdentity),
+		findCaller:         userParts(`$1`) + sessionParts(`$2`) + ` AND t.user_id = $1`,
+		findSession:        userParts(idBySession) + sessionParts(`$1`),
+		rotateSession:      rotation,
+		lockWriter:         `UPDATE auth.users SET id = id WHERE FALSE`,
 	}
 	if sqlite {
 		for i, text := range texts {
@@ -87,6 +89,8 @@ const (
 
 	idByPhone = `(SELECT u.id FROM auth.users u WHERE u.instance_id = '00000000-0000-0000-0000-000000000000'
 		AND u.phone = $1 AND u.aud = $2 AND u.is_sso_user = FALSE)`
+
+	idByIdentity = `(SELECT i.user_id FROM auth.identities i WHERE i.provider = $1 AND i.provider_id = $2)`
 
 	idBySession = `(SELECT s.user_id FROM auth.sessions s WHERE s.id = $1)`
 

@@ -207,7 +207,7 @@ func manyTokens(t *testing.T, st *store.Store) {
 func nothingFound(t *testing.T, st *store.Store) {
 	t.Helper()
 	_, link := st.FindOneTimeToken(t.Context(), []string{"a", "b"})
-	_, code := st.FindFlow(t.Context(), "code")
+	_, code := st.FindFlowByCode(t.Context(), "code")
 	_, newest := st.NewestFlow(t.Context(), uuid.New(), "magiclink")
 	for what, err := range map[string]error{"FindOneTimeToken": link, "FindFlow": code, "NewestFlow": newest} {
 		if !errors.Is(err, postern.ErrNoRow) {

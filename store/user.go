@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"maps"
 	"strings"
 	"time"
@@ -155,6 +156,42 @@ func (s *Store) FindUserByPhone(ctx context.Context, phone, aud string) (*poster
 	return s.findUserBy(ctx, findUserByPhone, phone, aud)
 }
 
+// FindUserByIdentity implements postern.Store.
+func (s *Store) FindUserByIdentity(ctx context.Context, provider, subject string) (*postern.UserRecord, error) {
+	return s.findUserBy(ctx, findUserByIdentity, provider, subject)
+}
+
+// maxByEmail is how many users UsersByEmails returns at most.
+const maxByEmail = 20
+
+// UsersByEmails implements postern.Store.
+func (s *Store) UsersByEmails(ctx context.Context, emails []string) (users []*postern.UserRecord, err error) {
+	if len(emails) == 0 {
+		return nil, nil
+	}
+	if err := storable(emails); err != nil {
+		return nil, explain("find users by address", err)
+	}
+	// Each part has an index of its own, on which equality with a list is several
+	// look-ups.
+	const query = `SELECT id FROM ?users WHERE instance_id = ?instance AND lower(email) IN (?emails)
+		UNION SELECT user_id FROM ?identities WHERE email IN (?emails) ORDER BY 1 LIMIT ?limit`
+	err = s.read(ctx, func(ctx context.Context, c conn) error {
+		var ids []uuid.UUID
+		err := c.NewRaw(query, struct {
+			Users, Identities bun.Ident
+			Instance          uuid.UUID
+			Emails            any
+			Limit             int
+		}{c.table("users"), c.table("identities"), uuid.Nil, bun.List(emails), maxByEmail}).Scan(ctx, &ids)
+		if err == nil {
+			users, err = c.findUsers(ctx, ids)
+		}
+		return c.fault("find users by address", err)
+	})
+	return users, err
+}
+
 // findUserBy keeps "", which stands for no address at all, from finding a row.
 func (s *Store) findUserBy(ctx context.Context, by statement, address, aud string) (*postern.UserRecord, error) {
 	if address == "" {
@@ -275,19 +312,66 @@ func (c conn) updateUser(ctx context.Context, before, after *userRow) error {
 // DeleteUser implements postern.Store. What refers to the user goes with it; the
 // tables in which GoTrue names it without a reference are seen to here.
 func (s *Store) DeleteUser(ctx context.Context, id uuid.UUID) error {
-	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewDelete().TableExpr("?", c.table("refresh_tokens")).
-			Where("user_id = ?", id.String()).Where("(instance_id = ? OR instance_id IS NULL)", uuid.Nil).Exec(ctx)
+	return s.transact(ctx, func(ctx context.Context, c conn) error { return c.deleteUser(ctx, id, "TRUE") })
+}
+
+// deleteUser deletes a user of whom a condition is true.
+func (c conn) deleteUser(ctx context.Context, id uuid.UUID, condition string) error {
+	result, err := c.NewDelete().TableExpr("?", c.table("users")).Where("id = ?", id).Where(condition).Exec(ctx)
+	if err := c.oneRow("delete a user", result, err); err != nil {
+		return err
+	}
+	_, err = c.NewDelete().TableExpr("?", c.table("refresh_tokens")).
+		Where("user_id = ?", id.String()).Where("(instance_id = ? OR instance_id IS NULL)", uuid.Nil).Exec(ctx)
+	if err != nil {
+		return c.fault("delete a user's refresh tokens", err)
+	}
+	_, err = c.NewDelete().TableExpr("?", c.table("flow_state")).Where("user_id = ?", id).Exec(ctx)
+	return c.fault("delete a user's flows", err)
+}
+
+// anonymousBatch is how many users DropAnonymousUsers reads at once.
+const anonymousBatch = 100
+
+// DropAnonymousUsers implements postern.Store. Each user is deleted by itself, so
+// that nobody waits for long and one that has to stay keeps no other.
+func (s *Store) DropAnonymousUsers(ctx context.Context, before time.Time) error {
+	var last struct {
+		CreatedAt instant
+		ID        uuid.UUID
+	}
+	for {
+		batch, err := s.anonymousUsers(ctx, before, last.CreatedAt, last.ID)
 		if err != nil {
-			return c.fault("delete a user's refresh tokens", err)
+			return err
 		}
-		_, err = c.NewDelete().TableExpr("?", c.table("flow_state")).Where("user_id = ?", id).Exec(ctx)
-		if err != nil {
-			return c.fault("delete a user's flows", err)
+		for _, u := range batch {
+			err := s.inTx(ctx, func(tx *Store) error {
+				return tx.inside(ctx, func(ctx context.Context, c conn) error { return c.deleteUser(ctx, u.ID, "is_anonymous = TRUE") })
+			})
+			if err != nil && !errors.Is(err, postern.ErrReferenced) && !errors.Is(err, postern.ErrNoRow) {
+				return err
+			}
+			last.CreatedAt, last.ID = u.CreatedAt, u.ID
 		}
-		result, err := c.NewDelete().TableExpr("?", c.table("users")).Where("id = ?", id).Exec(ctx)
-		return c.oneRow("delete a user", result, err)
+		if len(batch) < anonymousBatch {
+			return nil
+		}
+	}
+}
+
+// anonymousUsers returns the oldest after a place in the order of creation.
+func (s *Store) anonymousUsers(ctx context.Context, before time.Time, at instant, id uuid.UUID) (batch []userRow, err error) {
+	err = s.read(ctx, func(ctx context.Context, c conn) error {
+		q := c.NewSelect().Model(&batch).ModelTableExpr("? AS u", c.table("users")).Column("u.id", "u.created_at").
+			Where("u.is_anonymous = TRUE").Where("u.created_at < ?", newInstant(before)).
+			Order("u.created_at", "u.id").Limit(anonymousBatch)
+		if !at.IsZero() {
+			q.Where("(u.created_at, u.id) > (?, ?)", at, id)
+		}
+		return c.fault("look for anonymous users", q.Scan(ctx))
 	})
+	return batch, err
 }
 
 // DropOneTimeTokens implements postern.Store.

@@ -68,6 +68,9 @@ func logVariables(logger *slog.Logger, settings *goenv.Settings) {
 	if len(settings.NotYet) > 0 {
 		logger.Warn("variables of features that are not there yet have no effect", "names", settings.NotYet)
 	}
+	for _, i := range settings.Incomplete {
+		logger.Warn("nobody can be sent to a provider that is switched on", "provider", i.Provider, "reason", i.Reason)
+	}
 	for _, u := range settings.Unknown {
 		logger.Warn("unknown variable", "name", u.Name, "nearest", u.Nearest)
 	}

@@ -155,6 +155,55 @@ func fullFlow(userID uuid.UUID) postern.FlowRecord {
 		CreatedAt:            moment(1),
 		UpdatedAt:            moment(2),
 		AuthCodeIssuedAt:     momentPtr(3),
+		InviteToken:          "invite",
+		Referrer:             "https://app.example.com/welcome",
+		LinkingTargetID:      newID(),
+		EmailOptional:        true,
+		ClientState:          &postern.ClientState{ID: newID(), ProviderType: "github", CodeVerifier: "verifier", CreatedAt: moment(4)},
+		Browser:              "browser",
+		ReturnedAt:           momentPtr(5),
+	}
+}
+
+func customProvider(identifier string) *postern.CustomProviderRecord {
+	return &postern.CustomProviderRecord{
+		CustomProvider: postern.CustomProvider{
+			ID:                  newID(),
+			ProviderType:        "oidc",
+			Identifier:          identifier,
+			Name:                "Name of " + identifier,
+			ClientID:            "client",
+			AcceptableClientIDs: []string{"one", `two, "quoted" {and} \ odd`},
+			Scopes:              []string{"openid", "email"},
+			PKCEEnabled:         true,
+			AttributeMapping:    map[string]any{"nickname": "login", "verified": true},
+			CustomClaims:        []string{"department"},
+			AuthorizationParams: map[string]string{"prompt": "consent"},
+			Enabled:             true,
+			EmailOptional:       true,
+			Issuer:              "https://login.example.com",
+			DiscoveryURL:        "https://login.example.com/discovery",
+			SkipNonceCheck:      true,
+			Discovery: &postern.Discovery{
+				Issuer:                 "https://login.example.com",
+				AuthorizationEndpoint:  "https://login.example.com/authorize",
+				TokenEndpoint:          "https://login.example.com/token",
+				UserInfoEndpoint:       "https://login.example.com/userinfo",
+				JWKSURI:                "https://login.example.com/jwks",
+				ScopesSupported:        []string{"openid"},
+				ResponseTypesSupported: []string{"code"},
+				GrantTypesSupported:    []string{"authorization_code"},
+				SubjectTypesSupported:  []string{"public"},
+			},
+			AuthorizationURL: "https://login.example.com/a",
+			TokenURL:         "https://login.example.com/t",
+			UserInfoURL:      "https://login.example.com/u",
+			JWKSURI:          "https://login.example.com/j",
+			CreatedAt:        moment(1),
+			UpdatedAt:        moment(2),
+		},
+		ClientSecret:      "secret",
+		DiscoveryCachedAt: momentPtr(3),
 	}
 }
 
@@ -173,6 +222,7 @@ func fixturesAreFull(t *testing.T, _ postern.Store) {
 	left := []string{".User.Factors", ".CodeHashes", ".OAuthClientID"}
 	for _, fixture := range []any{
 		fullUser("a"), fullSession(newID()), key("a"), token(newID(), postern.OneTimeRecovery, "a"), fullFlow(newID()),
+		customProvider("custom:a"),
 	} {
 		for _, name := range zeroFields("", reflect.ValueOf(fixture)) {
 			if !slices.Contains(left, name) {

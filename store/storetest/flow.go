@@ -16,12 +16,16 @@ func withFlow(t *testing.T, st postern.Store, userID uuid.UUID) postern.FlowReco
 	return f
 }
 
-// hasFlow fails the test unless a flow is found in either way.
+// hasFlow fails the test unless a flow is found in each way.
 func hasFlow(t *testing.T, st postern.Store, want postern.FlowRecord) {
 	t.Helper()
-	got, err := st.FindFlow(t.Context(), want.AuthCode)
+	got, err := st.FindFlow(t.Context(), want.ID)
 	ok(t, err)
 	same(t, "FindFlow", *got, want)
+	want.ClientState, want.Browser, want.ReturnedAt = nil, "", nil
+	got, err = st.FindFlowByCode(t.Context(), want.AuthCode)
+	ok(t, err)
+	same(t, "FindFlowByCode", *got, want)
 	got, err = st.NewestFlow(t.Context(), want.UserID, want.AuthenticationMethod)
 	ok(t, err)
 	same(t, "NewestFlow", *got, want)
@@ -30,8 +34,10 @@ func hasFlow(t *testing.T, st postern.Store, want postern.FlowRecord) {
 // hasNoFlow fails the test if a flow is found.
 func hasNoFlow(t *testing.T, st postern.Store, f postern.FlowRecord) {
 	t.Helper()
-	_, err := st.FindFlow(t.Context(), f.AuthCode)
+	_, err := st.FindFlow(t.Context(), f.ID)
 	isError(t, "FindFlow", err, postern.ErrNoRow)
+	_, err = st.FindFlowByCode(t.Context(), f.AuthCode)
+	isError(t, "FindFlowByCode", err, postern.ErrNoRow)
 	_, err = st.NewestFlow(t.Context(), f.UserID, f.AuthenticationMethod)
 	isError(t, "NewestFlow", err, postern.ErrNoRow)
 }
@@ -54,13 +60,13 @@ func flowRoundTripBare(t *testing.T, st postern.Store) {
 			ID: newID(), AuthCode: code, ProviderType: "email", AuthenticationMethod: "otp", CreatedAt: moment(1), UpdatedAt: moment(1),
 		}
 		ok(t, st.AddFlow(t.Context(), want))
-		got, err := st.FindFlow(t.Context(), code)
+		got, err := st.FindFlowByCode(t.Context(), code)
 		ok(t, err)
 		same(t, "FindFlow", *got, want)
 		want.ID, want.AuthCode = newID(), ""
 		ok(t, st.AddFlow(t.Context(), want))
 	}
-	_, err := st.FindFlow(t.Context(), "")
+	_, err := st.FindFlowByCode(t.Context(), "")
 	isError(t, "the flows without a code", err, postern.ErrNoRow)
 	_, err = st.NewestFlow(t.Context(), uuid.Nil, "otp")
 	isError(t, "the flows without a user", err, postern.ErrNoRow)
@@ -87,12 +93,36 @@ func issueAuthCode(t *testing.T, st postern.Store) {
 	f.AuthCodeIssuedAt = nil
 	ok(t, st.AddFlow(t.Context(), f))
 	hasFlow(t, st, f)
-	ok(t, st.IssueAuthCode(t.Context(), f.ID, moment(7)))
+	issue := postern.AuthCodeIssue{
+		FlowID: f.ID, UserID: newID(), ProviderAccessToken: "their access", ProviderRefreshToken: "their refresh", At: moment(7),
+	}
+	ok(t, st.IssueAuthCode(t.Context(), issue))
+	f.UserID, f.ProviderAccessToken, f.ProviderRefreshToken = issue.UserID, issue.ProviderAccessToken, issue.ProviderRefreshToken
 	f.AuthCodeIssuedAt, f.UpdatedAt = momentPtr(7), moment(7)
 	hasFlow(t, st, f)
 	hasFlow(t, st, other)
 	ok(t, st.TakeFlow(t.Context(), f.ID))
-	isError(t, "a flow that is gone", st.IssueAuthCode(t.Context(), f.ID, moment(8)), postern.ErrNoRow)
+	isError(t, "a flow that is gone", st.IssueAuthCode(t.Context(), issue), postern.ErrNoRow)
+}
+
+func returnToFlow(t *testing.T, st postern.Store) {
+	begun := func(user uuid.UUID) postern.FlowRecord {
+		f := fullFlow(user)
+		f.ReturnedAt = nil
+		ok(t, st.AddFlow(t.Context(), f))
+		return f
+	}
+	f, known, other := begun(uuid.Nil), begun(newID()), begun(uuid.Nil)
+	oneWins(t, atOnce(20, func(int) error { return st.ReturnToFlow(t.Context(), f.ID, moment(8)) }), postern.ErrNoRow)
+	f.ReturnedAt, f.ClientState = momentPtr(8), nil // what it needed was taken along
+	got, err := st.FindFlow(t.Context(), f.ID)
+	ok(t, err)
+	same(t, "the flow", *got, f)
+	isError(t, "a flow with a user", st.ReturnToFlow(t.Context(), known.ID, moment(8)), postern.ErrNoRow)
+	hasFlow(t, st, known)
+	got, err = st.FindFlow(t.Context(), other.ID)
+	ok(t, err)
+	same(t, "another flow", *got, other)
 }
 
 func takeFlow(t *testing.T, st postern.Store) {
@@ -101,7 +131,7 @@ func takeFlow(t *testing.T, st postern.Store) {
 	// In transactions, too, which read first.
 	oneWins(t, atOnce(20, func(int) error {
 		return st.InTx(t.Context(), func(tx postern.Tx) error {
-			f, err := tx.FindFlow(t.Context(), second.AuthCode)
+			f, err := tx.FindFlowByCode(t.Context(), second.AuthCode)
 			if err != nil {
 				return err
 			}
@@ -116,6 +146,7 @@ func takeFlow(t *testing.T, st postern.Store) {
 func dropFlows(t *testing.T, st postern.Store) {
 	early, late := fullFlow(newID()), fullFlow(newID())
 	early.CreatedAt, late.CreatedAt = moment(19), moment(20)
+	early.ClientState.CreatedAt, late.ClientState.CreatedAt = moment(19), moment(20)
 	ok(t, st.AddFlow(t.Context(), early))
 	ok(t, st.AddFlow(t.Context(), late))
 	ok(t, st.DropFlows(t.Context(), moment(20)))

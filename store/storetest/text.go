@@ -73,13 +73,10 @@ func oddFlow(t *testing.T, st postern.Store, text string) {
 	want := fullFlow(newID())
 	want.AuthCode, want.CodeChallenge, want.ProviderType, want.AuthenticationMethod = text, text, text, text
 	want.ProviderAccessToken, want.ProviderRefreshToken = postern.Secret(text), postern.Secret(text)
+	want.InviteToken, want.Referrer, want.Browser = text, text, text
+	want.ClientState.ProviderType, want.ClientState.CodeVerifier = text, postern.Secret(text)
 	ok(t, st.AddFlow(t.Context(), want))
-	got, err := st.FindFlow(t.Context(), text)
-	ok(t, err)
-	same(t, "FindFlow", *got, want)
-	got, err = st.NewestFlow(t.Context(), want.UserID, text)
-	ok(t, err)
-	same(t, "NewestFlow", *got, want)
+	hasFlow(t, st, want)
 }
 
 func oddCounter(t *testing.T, st postern.Store, text string) {
@@ -162,7 +159,7 @@ func withTokenText(t *testing.T, st postern.Store, u *postern.UserRecord, text s
 	_, byPhone := st.UsersByNewPhone(t.Context(), text, u.Aud)
 	_, byAudience := st.UsersByNewEmail(t.Context(), u.NewEmail, text)
 	_, newest := st.NewestFlow(t.Context(), u.ID, text)
-	_, byCode := st.FindFlow(t.Context(), text)
+	_, byCode := st.FindFlowByCode(t.Context(), text)
 	_, counted := st.Count(t.Context(), text, moment(1), moment(0))
 	_, claimed := st.Claim(t.Context(), text, moment(1), moment(0))
 	return map[string]error{

@@ -157,7 +157,7 @@ func uniqueUsers(t *testing.T, st postern.Store) {
 		{"the address", func(u *postern.UserRecord) { u.Email = first.Email }, postern.ErrEmailTaken},
 		{"the number", func(u *postern.UserRecord) { u.Phone = first.Phone }, postern.ErrPhoneTaken},
 		{"the id", func(u *postern.UserRecord) { u.ID = first.ID }, postern.ErrIDTaken},
-		{"an identity's subject", func(u *postern.UserRecord) { u.Identities[1].ID = first.Identities[1].ID }, postern.ErrRowTaken},
+		{"an identity's subject", func(u *postern.UserRecord) { u.Identities[1].ID = first.Identities[1].ID }, postern.ErrIdentityTaken},
 		{"an identity's id", func(u *postern.UserRecord) { u.Identities[1].IdentityID = first.Identities[1].IdentityID }, postern.ErrRowTaken},
 	} {
 		u := fullUser("second")
@@ -330,12 +330,12 @@ func updateTaken(t *testing.T, st postern.Store) {
 	}{
 		{"the address", func(u *postern.UserRecord) { u.Email = first.Email }, postern.ErrEmailTaken},
 		{"the number", func(u *postern.UserRecord) { u.Phone = first.Phone }, postern.ErrPhoneTaken},
-		{"an identity's subject", func(u *postern.UserRecord) { u.Identities[0].ID = first.Identities[0].ID }, postern.ErrRowTaken},
+		{"an identity's subject", func(u *postern.UserRecord) { u.Identities[0].ID = first.Identities[0].ID }, postern.ErrIdentityTaken},
 		{"a new identity's subject", func(u *postern.UserRecord) {
 			identity := first.Identities[0]
 			identity.IdentityID = newID()
 			u.Identities = append(u.Identities, identity)
-		}, postern.ErrRowTaken},
+		}, postern.ErrIdentityTaken},
 	} {
 		_, err := st.UpdateUser(t.Context(), second.ID, moment(60), func(u *postern.UserRecord) error {
 			u.Role = "changed"
@@ -427,11 +427,21 @@ func missing(t *testing.T, st postern.Store) {
 		},
 		"FindOneTimeToken, no hash": func() error { _, err := st.FindOneTimeToken(t.Context(), nil); return err },
 		"NewestFlow":                func() error { _, err := st.NewestFlow(t.Context(), id, "magiclink"); return err },
-		"FindFlow":                  func() error { _, err := st.FindFlow(t.Context(), "no"); return err },
-		"FindFlow, no code":         func() error { _, err := st.FindFlow(t.Context(), ""); return err },
-		"IssueAuthCode":             func() error { return st.IssueAuthCode(t.Context(), id, moment(1)) },
-		"TakeFlow":                  func() error { return st.TakeFlow(t.Context(), id) },
-		"RetireKey":                 func() error { return st.RetireKey(t.Context(), "no", moment(0)) },
+		"FindFlow":                  func() error { _, err := st.FindFlow(t.Context(), id); return err },
+		"FindFlowByCode":            func() error { _, err := st.FindFlowByCode(t.Context(), "no"); return err },
+		"FindFlowByCode, no code":   func() error { _, err := st.FindFlowByCode(t.Context(), ""); return err },
+		"ReturnToFlow":              func() error { return st.ReturnToFlow(t.Context(), id, moment(1)) },
+		"IssueAuthCode":             func() error { return st.IssueAuthCode(t.Context(), postern.AuthCodeIssue{FlowID: id, At: moment(1)}) },
+		"FindUserByIdentity":        func() error { _, err := st.FindUserByIdentity(t.Context(), "google", "nobody"); return err },
+		"FindUserByIdentity, none":  func() error { _, err := st.FindUserByIdentity(t.Context(), "", ""); return err },
+		"FindCustomProvider":        func() error { _, err := st.FindCustomProvider(t.Context(), "custom:no"); return err },
+		"DeleteCustomProvider":      func() error { return st.DeleteCustomProvider(t.Context(), "custom:no") },
+		"UpdateCustomProvider": func() error {
+			_, err := st.UpdateCustomProvider(t.Context(), "custom:no", func(*postern.CustomProviderRecord) error { return nil })
+			return err
+		},
+		"TakeFlow":  func() error { return st.TakeFlow(t.Context(), id) },
+		"RetireKey": func() error { return st.RetireKey(t.Context(), "no", moment(0)) },
 	} {
 		isError(t, what, call(), postern.ErrNoRow)
 	}

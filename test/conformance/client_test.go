@@ -17,6 +17,7 @@ type answer struct {
 	headers map[string]any // strings, of those in comparedHeaders
 	body    any            // a string when it is no JSON
 	raw     []byte         // the body as it came
+	cookie  string         // that was set
 }
 
 // comparedHeaders are compared when they are on either side.
@@ -57,7 +58,7 @@ func send(ctx context.Context, base string, r request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{status: res.StatusCode, headers: readHeaders(res.Header), body: readBody(res.Header, text), raw: text}, nil
+	return &answer{status: res.StatusCode, headers: readHeaders(res.Header), body: readBody(res.Header, text), raw: text, cookie: res.Header.Get("Set-Cookie")}, nil
 }
 
 func readHeaders(h http.Header) map[string]any {

@@ -57,6 +57,10 @@ var differences = []difference{
 		},
 	},
 	{id: "reuse-interval", why: "guarantee C16", shows: showReuseInterval},
+	{id: "linking-verified", why: "guarantees B7, B8", shows: showLinkingVerified},
+	{id: "oauth-state", why: "guarantee B13", shows: showOAuthState},
+	{id: "id-token-once", why: "guarantee B14", shows: showIDTokenOnce},
+	{id: "web3-once", why: "guarantee A1", shows: showWeb3Once},
 
 	{id: "pending-sign-up", why: "guarantees B7, D19", shows: showPendingSignUp},
 	{id: "banned-after-password", why: "guarantee D19", shows: showBannedAfterPassword},

@@ -23,10 +23,6 @@ type gap struct {
 
 var gaps = []gap{
 	{feature: "second factors", routes: []string{"/factors*"}},
-	{feature: "sign-in through others", routes: []string{"/authorize", "/callback", "/user/identities/authorize"}},
-	{feature: "sign-in with ID tokens", routes: []string{"POST /token?grant_type=id_token"}},
-	{feature: "sign-in with wallets", routes: []string{"POST /token?grant_type=web3"}},
-	{feature: "unlinking of identities", routes: []string{"DELETE /user/identities/*"}},
 	{feature: "passkeys", routes: []string{"/passkeys*"}},
 	{feature: "single sign-on", routes: []string{"/sso*"}},
 	{feature: "OAuth 2.1 server", routes: []string{"/oauth/*"}},

@@ -142,6 +142,8 @@ func showInputRefused(t *testing.T, w *world) {
 		{"deep nesting", "POST", "/signup", `{"email":"h@example.com",` + password + `,"data":` + deep + `}`, 400, "bad_json"},
 		{"null", "POST", "/signup", `null`, 400, "bad_json"},
 		{"more metadata than fits", "POST", "/signup", `{"email":"h@example.com",` + password + `,"data":{"a":"` + strings.Repeat("x", 64<<10) + `"}}`, 400, "validation_failed"},
+		{"an identifier against the rules", "POST", "/admin/custom-providers", `{"provider_type":"oauth2","identifier":"custom:A","name":"n","client_id":"c",` +
+			`"client_secret":"s","authorization_url":"https://a.example","token_url":"https://a.example","userinfo_url":"https://a.example"}`, 400, "validation_failed"},
 		{"a path with NUL", "GET", "/admin/users?filter=%00", "", 400, "validation_failed"},
 	} {
 		auto.admin(t, c.method, c.path, c.body).is(t, c.what, c.status, c.code)

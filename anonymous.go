@@ -1,0 +1,64 @@
+package postern
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+)
+
+// SignInAnonymouslyParams is what an anonymous user may bring along.
+type SignInAnonymouslyParams struct {
+	Data     map[string]any // becomes user_metadata
+	Audience string         // defaults to Config.Audience
+}
+
+// SignInAnonymously makes an account without an address and signs it in. Whoever
+// loses the session has lost the account. Errors: ErrAnonymousDisabled,
+// ErrSignUpDisabled, ErrValidationFailed (contract: user.md §10).
+func (a *Auth) SignInAnonymously(ctx context.Context, p SignInAnonymouslyParams) (*Session, error) {
+	if !a.cfg.AnonymousUsers {
+		return nil, fail(KindUnprocessable, ErrAnonymousDisabled, "Anonymous sign-ins are disabled")
+	}
+	if a.cfg.DisableSignUp {
+		return nil, signUpDisabled()
+	}
+	if err := a.checkData(p.Data); err != nil {
+		return nil, err
+	}
+	now := a.now()
+	user := &UserRecord{User: User{
+		ID: uuid.Must(uuid.NewRandom()), Aud: a.audience(p.Audience), Role: a.cfg.DefaultRole, IsAnonymous: true,
+		Identities: []Identity{}, CreatedAt: now, UpdatedAt: now, LastSignInAt: &now,
+	}}
+	var err error
+	if user.UserMetadata, err = a.mergeMetadata(nil, p.Data); err != nil {
+		return nil, err
+	}
+	session, err := a.enrolAnonymous(ctx, user)
+	if err != nil {
+		return nil, internal("Database error creating anonymous user", err)
+	}
+	return a.firstSession(ctx, user, session)
+}
+
+func (a *Auth) enrolAnonymous(ctx context.Context, user *UserRecord) (session *SessionRecord, err error) {
+	err = a.store.InTx(ctx, func(tx Tx) error {
+		if err := tx.AddUser(ctx, user); err != nil {
+			return err
+		}
+		if err := a.audit(ctx, tx, actionSignedUp, &user.User, traits(methodAnonymous)); err != nil {
+			return err
+		}
+		session, err = a.addSession(ctx, tx, user, methodAnonymous)
+		return err
+	})
+	return session, err
+}
+
+// dropAnonymous deletes the users who never became more than anonymous.
+func (a *Auth) dropAnonymous(ctx context.Context) error {
+	if a.cfg.AnonymousMaxAge <= 0 {
+		return nil
+	}
+	return a.store.DropAnonymousUsers(ctx, a.now().Add(-a.cfg.AnonymousMaxAge))
+}

@@ -1,0 +1,537 @@
+package postern
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/postern-auth/postern/internal/address"
+	"github.com/postern-auth/postern/internal/jsontext"
+)
+
+// vouched is somebody for whom a provider or a wallet vouches.
+type vouched struct {
+	provider string
+	subject  string
+	data     Metadata       // what becomes the identity's
+	emails   []ProfileEmail // normal
+	email    ProfileEmail   // the one that an account is made with; zero if there is none
+	aud      string
+	method   string // becomes the AMR method
+
+	otherSubjects []string // under which an identity may be known as well
+
+	emailOptional bool
+	redirectTo    string    // of a mail that may be needed
+	invite        *proof    // of an invitation that is to be accepted
+	target        uuid.UUID // the user who wants another identity
+	exchanged     bool      // a code is exchanged for the session
+}
+
+// readProfile reads into who what a provider says. Addresses that are none are not
+// heard.
+func (a *Auth) readProfile(who *vouched, p *Profile) error {
+	claims := p.Claims
+	if claims.Subject == "" {
+		return noProfile(errors.New("the provider named no subject"))
+	}
+	for _, e := range p.Emails {
+		normal, err := address.Email(e.Email)
+		if err != nil {
+			continue
+		}
+		e.Email = normal
+		who.emails = append(who.emails, e)
+		if !who.email.Primary {
+			who.email = e
+		}
+	}
+	if who.email.Email == "" && !who.emailOptional {
+		return unhelpful("Error getting user email from external provider", errors.New("the provider told no address"))
+	}
+	claims.Email, claims.EmailVerified = who.email.Email, who.email.Verified
+	data, err := NewMetadata(claims)
+	if err == nil {
+		err = errors.Join(jsontext.Check(data), jsontext.CheckNumbers(data))
+	}
+	if err == nil && len(data) > a.cfg.MaxMetadata {
+		err = errors.New("the profile is too large")
+	}
+	if err != nil {
+		return noProfile(err)
+	}
+	who.subject, who.data = claims.Subject, data
+	return nil
+}
+
+func noProfile(cause error) *Error {
+	return unhelpful("Error getting user profile from external provider", cause)
+}
+
+// unhelpful is the error for a provider that did not do its part, for which GoTrue
+// has no code. Nothing here is broken.
+func unhelpful(message string, cause error) *Error {
+	return &Error{Kind: KindUnprocessable, Code: ErrUnexpectedFailure, Message: message, Err: cause}
+}
+
+// admission is what becomes of somebody.
+type admission struct {
+	user    *UserRecord
+	session *SessionRecord
+	mails   []message // without which there is no going on
+	notices []message
+	refusal error // that is answered although all of it is committed
+}
+
+// admit finds or makes somebody's account and opens a session, with what then does
+// in the same transaction. It returns no session where a code is to be exchanged
+// for one.
+func (a *Auth) admit(ctx context.Context, who *vouched, then func(Tx, *UserRecord) error) (*Session, error) {
+	var ad *admission
+	err := a.enrolOnce(func() error {
+		return a.inTx(ctx, func(tx Tx) error {
+			ad = &admission{}
+			err := a.account(ctx, tx, who, ad)
+			if err != nil || ad.refusal != nil {
+				return err
+			}
+			if err := then(tx, ad.user); err != nil || who.exchanged {
+				return err
+			}
+			if ad.user, err = a.stampSignIn(ctx, tx, ad.user.ID, a.refuseBanned); err != nil {
+				return err
+			}
+			ad.session, err = a.recordSignIn(ctx, tx, ad.user, traits(who.provider), who.method)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, a.admissionError(err)
+	}
+	a.tell(ctx, ad.notices...)
+	if _, err := a.send(ctx, ad.mails...); err != nil {
+		return nil, err
+	}
+	if ad.refusal != nil || ad.session == nil {
+		return nil, ad.refusal
+	}
+	return a.firstSession(ctx, ad.user, ad.session)
+}
+
+func (a *Auth) admissionError(err error) error {
+	switch {
+	case errors.Is(err, ErrIdentityTaken):
+		return alreadyLinked(" to another user")
+	case errors.Is(err, ErrNoRow):
+		return fail(KindUnprocessable, ErrUserNotFound, "The user was deleted at the same time")
+	}
+	return internal("Error signing in with an external provider", duplicate(err))
+}
+
+// account finds, makes or changes the account of somebody.
+func (a *Auth) account(ctx context.Context, tx Tx, who *vouched, ad *admission) error {
+	switch {
+	case who.target != uuid.Nil:
+		return a.linkTo(ctx, tx, who, ad)
+	case who.invite != nil:
+		return a.acceptInvite(ctx, tx, who, ad)
+	}
+	user, err := who.find(ctx, tx)
+	switch {
+	case err == nil:
+		err = a.comeBack(ctx, tx, who, user, ad)
+	case errors.Is(err, ErrNoRow):
+		err = a.comeFirst(ctx, tx, who, ad)
+	}
+	if err != nil || ad.refusal != nil {
+		return err
+	}
+	return a.requireEmail(ctx, tx, who, ad)
+}
+
+// find finds the account of an identity, and settles for the subject that it has.
+func (who *vouched) find(ctx context.Context, tx Tx) (*UserRecord, error) {
+	user, err := tx.FindUserByIdentity(ctx, who.provider, who.subject)
+	for _, other := range who.otherSubjects {
+		if !errors.Is(err, ErrNoRow) {
+			break
+		}
+		if user, err = tx.FindUserByIdentity(ctx, who.provider, other); err == nil {
+			who.subject = other
+		}
+	}
+	return user, err
+}
+
+// comeBack is for somebody whose identity is known.
+func (a *Auth) comeBack(ctx context.Context, tx Tx, who *vouched, known *UserRecord, ad *admission) error {
+	adopts := false
+	if known.Email == "" && who.email.Verified && !known.IsAnonymous {
+		taken, err := tx.EmailTaken(ctx, who.email.Email, known.ID)
+		if err != nil {
+			return err
+		}
+		adopts = !taken
+	}
+	var err error
+	ad.user, err = tx.UpdateUser(ctx, known.ID, a.now(), func(u *UserRecord) error {
+		if adopts && u.Email == "" {
+			u.Email = who.email.Email
+		}
+		return a.attach(u, who)
+	})
+	return err
+}
+
+// comeFirst is for somebody whose identity is new.
+func (a *Auth) comeFirst(ctx context.Context, tx Tx, who *vouched, ad *admission) error {
+	c, err := a.choose(ctx, tx, who)
+	switch {
+	case err != nil:
+		return err
+	case c.user == nil:
+		return a.enrolVouched(ctx, tx, who, c.occupied, ad)
+	case c.unproven:
+		return a.takeOver(ctx, tx, who, c.user, ad)
+	}
+	if ad.user, err = tx.UpdateUser(ctx, c.user.ID, a.now(), func(u *UserRecord) error { return a.attach(u, who) }); err != nil {
+		return err
+	}
+	return a.noteLinked(ctx, tx, who, ad)
+}
+
+// choice is the account that an address leads to, if it leads to one.
+type choice struct {
+	user     *UserRecord
+	unproven bool // nobody has shown to own its address
+	occupied bool // an account that is not for choosing has the address
+}
+
+// choose looks for the account of an address that the provider vouches for: one
+// whose address was proven here too, or else one that has nothing but a claim to
+// it (guarantees: B7, B8).
+func (a *Auth) choose(ctx context.Context, tx Tx, who *vouched) (choice, error) {
+	var verified []string
+	for _, e := range who.emails {
+		if e.Verified {
+			verified = append(verified, e.Email)
+		}
+	}
+	if len(verified) == 0 {
+		return choice{}, nil
+	}
+	users, err := tx.UsersByEmails(ctx, verified)
+	if err != nil {
+		return choice{}, err
+	}
+	var proven, claimed []*UserRecord
+	domain := a.linkingDomain(who.provider)
+	for _, u := range users {
+		switch {
+		case u.Aud != who.aud:
+		case a.proven(u, verified, domain):
+			proven = append(proven, u)
+		case domain == "" && u.onlyClaims(verified):
+			claimed = append(claimed, u)
+		}
+	}
+	c := choice{user: pick(proven, who.email.Email), occupied: slices.ContainsFunc(users, func(u *UserRecord) bool {
+		return u.Email == who.email.Email && !u.IsSSOUser
+	})}
+	switch {
+	case c.user == nil && len(proven) > 0:
+		return choice{}, fail(KindConflict, ErrConflict,
+			"Multiple accounts with the same email address in the same linking domain detected: %s", either(domain, defaultDomain))
+	case c.user == nil:
+		c.user, c.unproven = pick(claimed, who.email.Email), true
+	}
+	return c, nil
+}
+
+// pick returns the only one of some users, or the one that has the address.
+func pick(users []*UserRecord, email string) *UserRecord {
+	if len(users) == 1 {
+		return users[0]
+	}
+	i := slices.IndexFunc(users, func(u *UserRecord) bool { return u.Email == email })
+	if i < 0 {
+		return nil
+	}
+	return users[i]
+}
+
+// defaultDomain is what messages call the linking domain of providers that are in
+// none of their own.
+const defaultDomain = "default"
+
+// linkingDomain is "" for the default one.
+func (a *Auth) linkingDomain(provider string) string {
+	if domain := a.cfg.OAuth.LinkingDomains[provider]; domain != defaultDomain {
+		return domain
+	}
+	return ""
+}
+
+// proven reports whether one of some addresses is an account's, beyond doubt: its
+// own, which was confirmed here, or one that another of its providers vouched for.
+// An address that an identity merely mentions is none of those.
+func (a *Auth) proven(u *UserRecord, emails []string, domain string) bool {
+	viaIdentity := slices.ContainsFunc(u.Identities, func(i Identity) bool {
+		return a.linkingDomain(i.Provider) == domain && slices.Contains(emails, i.Email) && i.vouched()
+	})
+	if domain != "" {
+		return u.IsSSOUser && viaIdentity
+	}
+	return !u.IsSSOUser && u.EmailConfirmedAt != nil && (slices.Contains(emails, u.Email) || viaIdentity)
+}
+
+// vouched reports whether the identity's provider said that the address is
+// verified.
+func (i *Identity) vouched() bool {
+	return string(i.IdentityData.members()["email_verified"]) == "true"
+}
+
+// onlyClaims reports whether an account has one of some addresses and nothing to
+// show for it, nor for anything else.
+func (u *UserRecord) onlyClaims(emails []string) bool {
+	return slices.Contains(emails, u.Email) && !u.IsSSOUser && !u.IsAnonymous &&
+		u.EmailConfirmedAt == nil && u.PhoneConfirmedAt == nil
+}
+
+// enrolVouched makes an account. occupied says that somebody else has the address,
+// as far as somebody goes to whom it was shown to belong.
+func (a *Auth) enrolVouched(ctx context.Context, tx Tx, who *vouched, occupied bool, ad *admission) error {
+	if a.cfg.DisableSignUp {
+		return signUpDisabled()
+	}
+	now := a.now()
+	u := &UserRecord{
+		User: User{
+			ID: uuid.Must(uuid.NewRandom()), Aud: who.aud, Role: a.cfg.DefaultRole, CreatedAt: now, UpdatedAt: now,
+			Email: who.email.Email, UserMetadata: who.data,
+		},
+		IsSSOUser: a.linkingDomain(who.provider) != "",
+	}
+	taken := occupied && !u.IsSSOUser
+	if u.Email != "" && !who.email.Verified && !u.IsSSOUser {
+		var err error
+		if taken, err = tx.EmailTaken(ctx, u.Email, u.ID); err != nil {
+			return err
+		}
+	}
+	switch {
+	case taken && !who.emailOptional && !a.cfg.Email.AllowUnverifiedSignIns:
+		return a.refuseOccupied(ctx, tx, who, ad)
+	case taken:
+		u.Email = ""
+	}
+	if err := a.attach(u, who); err != nil {
+		return err
+	}
+	if err := tx.AddUser(ctx, u); err != nil {
+		return err
+	}
+	ad.user = u
+	return a.audit(ctx, tx, actionSignedUp, &u.User, traits(who.provider))
+}
+
+// refuseOccupied refuses somebody whose address somebody else has, and stores
+// nothing: nobody could ever use such an account. Who has not shown to own the
+// address does not learn that it has an account (guarantees: D19).
+func (a *Auth) refuseOccupied(ctx context.Context, tx Tx, who *vouched, ad *admission) error {
+	if who.email.Verified {
+		return unverifiedHere(who.provider)
+	}
+	ad.refusal = unverifiedMailed(ErrProviderEmailNeedsVerification, who.provider)
+	if err := a.checkRecipient(who.email.Email); err != nil {
+		return err
+	}
+	return a.claimMail(ctx, tx, OneTimeConfirmation, who.email.Email)
+}
+
+// takeOver gives an account that has nothing but a claim to its address to the one
+// who owns that. What came before is gone; of what an operator prepared only what
+// may let others in.
+func (a *Auth) takeOver(ctx context.Context, tx Tx, who *vouched, claimed *UserRecord, ad *admission) error {
+	var err error
+	ad.user, err = tx.UpdateUser(ctx, claimed.ID, a.now(), func(u *UserRecord) error {
+		if !u.onlyClaims([]string{claimed.Email}) {
+			return fail(KindConflict, ErrConflict, "The account was changed by another request at the same time")
+		}
+		if u.ownSignUp() {
+			u.UserMetadata = nil
+		}
+		u.PasswordHash, u.Identities = "", nil
+		u.Phone, u.NewPhone, u.NewEmail = "", "", ""
+		return a.attach(u, who)
+	})
+	if err != nil {
+		return err
+	}
+	if err := expel(ctx, tx, claimed.ID); err != nil {
+		return err
+	}
+	return a.audit(ctx, tx, actionSignedUp, &ad.user.User, traits(who.provider))
+}
+
+// expel ends what may let somebody into an account: sessions, factors, and what
+// was sent.
+func expel(ctx context.Context, tx Tx, user uuid.UUID) error {
+	if err := tx.DropOneTimeTokens(ctx, user); err != nil {
+		return err
+	}
+	if err := tx.DropFactors(ctx, user); err != nil {
+		return err
+	}
+	return tx.EndSessions(ctx, user, uuid.Nil)
+}
+
+// attach gives an account somebody's identity, or renews it, and takes over what
+// the provider says.
+func (a *Auth) attach(u *UserRecord, who *vouched) (err error) {
+	if err := a.refuseBanned(u); err != nil {
+		return err
+	}
+	u.addIdentity(who, a.now())
+	// Who has filled the metadata up to its limit can sign in all the same.
+	if merged, err := a.mergeMetadata(u.UserMetadata, who.claims()); err == nil {
+		u.UserMetadata = merged
+	}
+	if u.Email == who.email.Email && u.Email != "" && a.takesAsProven(who.email) {
+		if err := confirmEmail(u, a.now()); err != nil {
+			return err
+		}
+	}
+	u.AppMetadata, err = u.AppMetadata.merge(providersOf(u.Identities))
+	return err
+}
+
+// takesAsProven reports whether an account's address needs no further proof.
+func (a *Auth) takesAsProven(e ProfileEmail) bool { return e.Verified || a.cfg.Email.Autoconfirm }
+
+func (u *User) addIdentity(who *vouched, now time.Time) {
+	identity := Identity{
+		IdentityID: uuid.Must(uuid.NewRandom()), ID: who.subject, UserID: u.ID, Provider: who.provider, CreatedAt: now,
+	}
+	i := slices.IndexFunc(u.Identities, func(i Identity) bool { return i.Provider == who.provider && i.ID == who.subject })
+	if i < 0 {
+		i = len(u.Identities)
+		u.Identities = append(u.Identities, identity)
+	}
+	at := &u.Identities[i]
+	at.IdentityData, at.Email, at.LastSignInAt, at.UpdatedAt = who.data, who.email.Email, &now, now
+}
+
+// claims are what the provider says, by name.
+func (who *vouched) claims() map[string]any {
+	claims := map[string]any{}
+	for name, value := range who.data.members() {
+		claims[name] = json.RawMessage(value)
+	}
+	return claims
+}
+
+// requireEmail refuses who has no confirmed address although one is expected, and
+// mails what it takes to confirm it.
+func (a *Auth) requireEmail(ctx context.Context, tx Tx, who *vouched, ad *admission) (err error) {
+	u := ad.user
+	switch {
+	case u.EmailConfirmedAt != nil, a.cfg.Email.AllowUnverifiedSignIns:
+		return nil
+	case u.Email == "" && (who.emailOptional || u.PhoneConfirmedAt != nil):
+		return nil
+	case u.Email == "":
+		return unverifiedHere(who.provider)
+	}
+	ad.refusal = unverifiedMailed(ErrProviderEmailNeedsVerification, who.provider)
+	ad.mails, err = a.mail(ctx, tx, who.confirmation(u))
+	return err
+}
+
+func unverifiedHere(provider string) *Error {
+	return fail(KindUnprocessable, ErrProviderEmailNeedsVerification,
+		"Unverified email with %s. Verify the email with %[1]s in order to sign in", provider)
+}
+
+func unverifiedMailed(code Code, provider string) *Error {
+	return fail(KindUnprocessable, code, "Unverified email with %s. A confirmation email has been sent to your %[1]s email", provider)
+}
+
+// confirmation is the mail that proves the address of an account that somebody
+// vouched for.
+func (who *vouched) confirmation(u *UserRecord) mailing {
+	return mailing{
+		user: u, to: u.Email, kind: OneTimeConfirmation, purpose: purposeSignUp, mail: MailSignUp, redirectTo: who.redirectTo,
+	}
+}
+
+// noteLinked notes that an account has another identity.
+func (a *Auth) noteLinked(ctx context.Context, tx Tx, who *vouched, ad *admission) error {
+	u := &ad.user.User
+	if a.cfg.Email.Notify.IdentityLinked {
+		ad.notices = a.notice(ctx, Mail{Type: MailIdentityLinked, To: u.Email, User: u, Provider: who.provider})
+	}
+	i := slices.IndexFunc(u.Identities, func(i Identity) bool { return i.Provider == who.provider && i.ID == who.subject })
+	return a.audit(ctx, tx, actionIdentityLinked, u, identityTraits(u.Identities[i]))
+}
+
+func identityTraits(i Identity) map[string]any {
+	return map[string]any{"identity_id": i.IdentityID, "provider": i.Provider, "provider_id": i.ID}
+}
+
+// findInvite finds the invitation that a flow accepts, nil if it accepts none.
+func (a *Auth) findInvite(ctx context.Context, token string) (*proof, error) {
+	if token == "" {
+		return nil, nil
+	}
+	found, err := a.findByLink(ctx, VerifyInvite, token)
+	if errors.Is(err, ErrOTPExpired) {
+		return nil, inviteNotFound()
+	}
+	return found, err
+}
+
+func inviteNotFound() *Error { return fail(KindNotFound, ErrInviteNotFound, "Invite not found") }
+
+// checkInvite refuses to begin what could not end.
+func (a *Auth) checkInvite(ctx context.Context, token string) error {
+	_, err := a.findInvite(ctx, token)
+	if errors.Is(err, ErrInviteNotFound) {
+		return fail(KindNotFound, ErrUserNotFound, "User identified by token not found")
+	}
+	return err
+}
+
+// acceptInvite gives an invited account to somebody who has its invitation and an
+// identity with its address. The invitation came to that address, so it proves it.
+func (a *Auth) acceptInvite(ctx context.Context, tx Tx, who *vouched, ad *admission) error {
+	p := who.invite
+	err := tx.TakeOneTimeToken(ctx, p.user.ID, p.kind, p.stored)
+	if errors.Is(err, ErrNoRow) {
+		return inviteNotFound()
+	}
+	if err != nil {
+		return err
+	}
+	ad.user, err = tx.UpdateUser(ctx, p.user.ID, a.now(), func(u *UserRecord) error {
+		if !slices.ContainsFunc(who.emails, func(e ProfileEmail) bool { return e.Email == u.Email }) {
+			return invalid("Invited email does not match emails from external provider")
+		}
+		u.PasswordHash, u.Identities, u.ConfirmationSentAt = "", nil, nil
+		if err := a.attach(u, who); err != nil {
+			return err
+		}
+		return confirmEmail(u, a.now())
+	})
+	if err != nil {
+		return err
+	}
+	if err := expel(ctx, tx, p.user.ID); err != nil {
+		return err
+	}
+	return a.audit(ctx, tx, actionInviteAccepted, &ad.user.User, traits(who.provider))
+}
