@@ -332,6 +332,9 @@ func (a *Auth) enrolVouched(ctx context.Context, tx Tx, who *vouched, occupied b
 	if err := a.attach(u, who); err != nil {
 		return err
 	}
+	if u.Email != "" && u.EmailConfirmedAt == nil {
+		u.ConfirmationSentAt = &now // from now on it waits, also where nothing is sent
+	}
 	if err := tx.AddUser(ctx, u); err != nil {
 		return err
 	}
@@ -362,7 +365,7 @@ func (a *Auth) takeOver(ctx context.Context, tx Tx, who *vouched, claimed *UserR
 		if !u.onlyClaims([]string{claimed.Email}) {
 			return fail(KindConflict, ErrConflict, "The account was changed by another request at the same time")
 		}
-		if u.ownSignUp() {
+		if u.ofAStranger() {
 			u.UserMetadata = nil
 		}
 		u.PasswordHash, u.Identities = "", nil

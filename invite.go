@@ -78,20 +78,31 @@ func (a *Auth) invite(ctx context.Context, tx Tx, who *applicant) (*UserRecord, 
 	case user.EmailConfirmedAt != nil:
 		return nil, emailExists()
 	default:
-		user, err = tx.UpdateUser(ctx, user.ID, now, func(u *UserRecord) error {
-			if u.ownSignUp() {
-				if err := a.strip(u); err != nil {
-					return err
-				}
-			}
-			u.InvitedAt, u.ConfirmationSentAt = &now, &now
-			return nil
-		})
+		user, err = a.inviteClaimant(ctx, tx, user)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return user, a.audit(ctx, tx, actionInvited, nil, userTraits(&user.User))
+}
+
+// inviteClaimant makes an account an invited one that nobody has proven to own. What
+// a stranger left in it is gone.
+func (a *Auth) inviteClaimant(ctx context.Context, tx Tx, user *UserRecord) (*UserRecord, error) {
+	strangers := false
+	user, err := tx.UpdateUser(ctx, user.ID, a.now(), func(u *UserRecord) error {
+		if strangers = u.ofAStranger(); strangers {
+			if err := a.strip(u); err != nil {
+				return err
+			}
+		}
+		u.InvitedAt, u.ConfirmationSentAt = ptr(a.now()), ptr(a.now())
+		return nil
+	})
+	if err != nil || !strangers {
+		return user, err
+	}
+	return user, expel(ctx, tx, user.ID)
 }
 
 // preparedUser is an account that an operator makes for an applicant: unlike at a

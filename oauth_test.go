@@ -277,6 +277,45 @@ func TestUnverifiedAddressMayDoWhereTheOperatorSaysSo(t *testing.T) {
 	})
 }
 
+// Whoever owns the mailbox of somebody who was let in unproven gets the account, by
+// whatever proof, and nothing of the other's is left. A claim alone gets nothing.
+func TestOwnerOfAnUnprovenAddressFindsNothingOfAStranger(t *testing.T) {
+	for name, prove := range map[string]func(t *testing.T, o outside) *postern.User{
+		"a magic link": func(t *testing.T, o outside) *postern.User {
+			must(o.SignInWithOTP(t.Context(), postern.SignInWithOTPParams{Email: ada}))
+			m := o.box.mail(t, ada)
+			return o.mustVerify(t, postern.VerifyOTPParams{Type: postern.VerifyType(m.Type), TokenHash: string(m.TokenHash)}).User
+		},
+		"an invitation": func(t *testing.T, o outside) *postern.User {
+			must(o.Invite(t.Context(), postern.InviteParams{Email: ada}))
+			return o.mustVerify(t, postern.VerifyOTPParams{Type: postern.VerifyInvite, TokenHash: string(o.box.mail(t, ada).TokenHash)}).User
+		},
+		"a provider": func(t *testing.T, o outside) *postern.User {
+			return o.mustVisit(t, as("owner", authtest.Person(ada))).User
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withProvider(t, func(c *postern.Config) { c.Email.AllowUnverifiedSignIns = true }, func(t *testing.T, o outside) {
+				stranger := o.mustVisit(t, as("stranger", unverified(ada)))
+				if _, err := o.UpdateUser(t.Context(), o.caller(t, stranger), postern.UpdateUserParams{Data: map[string]any{"theme": "stranger's"}}); err != nil {
+					t.Fatal(err)
+				}
+				must(o.SignUp(t.Context(), postern.SignUpParams{Email: ada, Password: goodPassword}))
+				o.caller(t, stranger) // is let alone so far
+				o.Advance(time.Minute)
+
+				u := prove(t, o)
+				if u.EmailConfirmedAt == nil || len(u.Identities) != 1 || u.Identities[0].ID == "stranger" || says(t, u.UserMetadata, "theme", "stranger's") {
+					t.Errorf("got user %+v, want nothing of the stranger's", u)
+				}
+				if _, err := o.Authenticate(t.Context(), stranger.AccessToken); err == nil {
+					t.Error("the stranger is still signed in")
+				}
+			})
+		})
+	}
+}
+
 // What a stranger signed up with does not survive the proof (guarantees: B7).
 func TestProviderSweepsAStrangersSignUp(t *testing.T) {
 	withProvider(t, nil, func(t *testing.T, o outside) {

@@ -65,7 +65,7 @@ func (a *Auth) grant(ctx context.Context, tx Tx, p *proof) (user *UserRecord, ha
 			u.EmailChangeConfirmStatus++
 			return nil
 		}
-		unproven = u.EmailConfirmedAt == nil && u.PhoneConfirmedAt == nil && u.ownSignUp() && !keeps(p.purpose)
+		unproven = u.ofAStranger() && !keeps(p.purpose)
 		before := u.User
 		if err := a.settle(u, p, unproven); err != nil {
 			return err

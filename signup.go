@@ -225,12 +225,17 @@ func (a *Auth) settled(u *UserRecord, who *applicant) bool {
 	return u.confirmedAt(who.provider) != nil || a.banned(&u.User) || who.autoconfirm && !u.ownSignUp()
 }
 
-// ownSignUp reports whether an unproven account is nobody's but its last
-// applicant's: no operator invited or made it, and nobody is at home in it who only
-// lacks the address.
-func (u *User) ownSignUp() bool {
-	return u.InvitedAt == nil && u.ConfirmationSentAt != nil && !u.IsAnonymous
+// ofAStranger reports whether nobody ever proved to own an account's address, and
+// what it holds came from somebody who only claimed it: no operator invited or made
+// it.
+func (u *User) ofAStranger() bool {
+	return u.EmailConfirmedAt == nil && u.PhoneConfirmedAt == nil && u.InvitedAt == nil &&
+		(u.ConfirmationSentAt != nil || u.LastSignInAt != nil)
 }
+
+// ownSignUp reports whether an unproven account is nobody's but its last
+// applicant's: it is a stranger's, and nobody is at home in it yet.
+func (u *User) ownSignUp() bool { return u.ofAStranger() && u.LastSignInAt == nil }
 
 func (u *User) confirmedAt(provider string) *time.Time {
 	if provider == providerPhone {
