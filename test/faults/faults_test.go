@@ -157,7 +157,10 @@ func newClient(t *testing.T, url string) *client {
 		MaxIdleConnsPerHost: 16,
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &client{url: url, http: &http.Client{Transport: transport, Timeout: requestTimeout}}
+	return &client{url: url, http: &http.Client{
+		Transport: transport, Timeout: requestTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
 // answer is what a server answered.
