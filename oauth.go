@@ -77,6 +77,9 @@ func (a *Auth) sendAway(ctx context.Context, p AuthorizeParams, target uuid.UUID
 		a.cfg.Logger.ErrorContext(ctx, "a provider cannot be used", "provider", provider.Name, "error", err)
 		return "", invalid("Unsupported provider: %s cannot be reached", provider.Name)
 	}
+	if !a.comesBackHere(to.URL) {
+		flow.Browser = "" // it could not bring along there what it knows here
+	}
 	if to.Keep != "" {
 		flow.ClientState = &ClientState{
 			ID: uuid.Must(uuid.NewRandom()), ProviderType: provider.Name, CodeVerifier: to.Keep, CreatedAt: flow.CreatedAt,
@@ -102,6 +105,19 @@ func (a *Auth) newOAuthFlow(provider *Provider, p AuthorizeParams) FlowRecord {
 		flow.Browser = hashBrowser(p.Browser)
 	}
 	return flow
+}
+
+// comesBackHere reports whether a provider's page sends the browser back to the
+// host of this API, as far as its URL tells. A provider may be configured with
+// another place.
+func (a *Auth) comesBackHere(page string) bool {
+	u, err := url.Parse(page)
+	if err != nil || !u.Query().Has("redirect_uri") {
+		return true
+	}
+	back, err := url.Parse(u.Query().Get("redirect_uri"))
+	here, hereErr := url.Parse(a.cfg.ExternalURL)
+	return err == nil && hereErr == nil && strings.EqualFold(back.Hostname(), here.Hostname())
 }
 
 func hashBrowser(s Secret) string {

@@ -3,6 +3,8 @@ package httpadapter
 import (
 	"crypto/rand"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/postern-auth/postern"
@@ -11,7 +13,7 @@ import (
 // authorize serves GET /authorize: it sends the browser to a provider.
 func (s *server) authorize(w http.ResponseWriter, r *http.Request) error {
 	p := s.authorizeParams(r)
-	if !p.Challenge.Used() && isNavigation(r) {
+	if !p.Challenge.Used() && isNavigation(r) && !s.byAnotherName(r) {
 		p.Browser = s.markBrowser(w, r)
 	}
 	location, err := s.auth.AuthorizeURL(r.Context(), p)
@@ -86,6 +88,20 @@ func (s *server) callback(w http.ResponseWriter, r *http.Request) error {
 // isNavigation reports whether a browser goes to a page, rather than a program
 // that asks for one (Fetch Metadata §2).
 func isNavigation(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Mode") == "navigate" }
+
+// byAnotherName reports whether a machine is called otherwise than the API's URL
+// calls it, as localhost and 127.0.0.1 are one: the browser will come back to that
+// name, where it has no cookie of the other's.
+func (s *server) byAnotherName(r *http.Request) bool {
+	here, err := url.Parse(s.auth.ExternalURL())
+	asked := (&url.URL{Host: r.Host}).Hostname()
+	return err == nil && isLoopback(here.Hostname()) && isLoopback(asked) && !strings.EqualFold(asked, here.Hostname())
+}
+
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && a.IsLoopback()
+}
 
 // The cookie that knows a browser again. The prefix keeps other hosts of the same
 // site from setting it (RFC 6265bis §4.1.3); it asks for https.

@@ -1,6 +1,7 @@
 package httpadapter_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -130,9 +131,34 @@ func TestFlowIsBoundToItsBrowser(t *testing.T) {
 func TestCookieWithoutHTTPS(t *testing.T) {
 	t.Parallel()
 	a, _ := withGitHub(t, openSQLite(t), func(c *postern.Config) { c.ExternalURL = "http://127.0.0.1:9999" })
-	got := a.expect(t, request{line: "GET /authorize?provider=github", headers: navigation}, 302).header.Get("Set-Cookie")
+	got := a.expect(t, request{line: "GET http://127.0.0.1:9999/authorize?provider=github", headers: navigation}, 302).header.Get("Set-Cookie")
 	if !strings.HasPrefix(got, "postern-browser=") || !strings.HasSuffix(got, "; Path=/; HttpOnly; SameSite=Lax") {
 		t.Errorf("got cookie %q, want one for http", got)
+	}
+}
+
+// Where the browser comes back by another name, no cookie would come along.
+func TestBrowserThatComesBackElsewhereIsNotBound(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(*postern.Config){
+		"a provider's own callback": func(c *postern.Config) {
+			authorize := c.Providers[0].Authorize
+			c.Providers[0].Authorize = func(ctx context.Context, r postern.ProviderStart) (*postern.ProviderRedirect, error) {
+				r.CallbackURL = "https://elsewhere.example.com/callback"
+				return authorize(ctx, r)
+			}
+		},
+		"localhost and 127.0.0.1": func(c *postern.Config) { c.ExternalURL = "http://127.0.0.1:9999" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, github := withGitHub(t, openSQLite(t), edit)
+			got := a.expect(t, request{line: "GET http://localhost:9999/authorize?provider=github", headers: navigation}, 302)
+			back := github.Approve(got.header.Get("Location"), authtest.Person("ann@example.com"))
+			if got := a.do(t, request{line: "GET /callback?" + back.Encode()}).header.Get("Location"); !strings.Contains(got, "#access_token=") {
+				t.Errorf("got %q, want a session", got)
+			}
+		})
 	}
 }
 
