@@ -8,10 +8,12 @@
 // What needs one of them is left out where it is missing, which is a failure where
 // CI is "true".
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+
+import { newCertificate } from './support/certificate.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const repository = fileURLToPath(new URL('../../', import.meta.url))
@@ -32,9 +34,16 @@ const chromium = process.env.CHROMIUM || '/usr/bin/chromium'
 
 function suites() {
   if (process.argv.length > 2) return process.argv.slice(2)
-  if (existsSync(chromium)) return [...testsIn('suites'), ...testsIn('browser')]
-  leaveOut(`browser: there is no ${chromium}, and CHROMIUM names no other`)
-  return testsIn('suites')
+  let files = [...testsIn('suites'), ...testsIn('browser')]
+  if (!existsSync(chromium)) {
+    leaveOut(`browser: there is no ${chromium}, and CHROMIUM names no other`)
+    files = testsIn('suites')
+  }
+  if (['darwin', 'win32'].includes(process.platform)) {
+    leaveOut('custom providers: Go does not heed SSL_CERT_FILE here')
+    files = files.filter((file) => !file.endsWith('custom-providers.test.mjs'))
+  }
+  return files
 }
 
 const testsIn = (dir) => readdirSync(join(here, dir)).filter((name) => name.endsWith('.test.mjs')).map((name) => join(here, dir, name))
@@ -44,9 +53,16 @@ function leaveOut(what) {
   console.log(`skipped: ${what}`)
 }
 
-function runOn(database, binary, files) {
+// certify makes a certificate that the suites and the servers trust.
+function certify(dir) {
+  const file = join(dir, 'localhost.pem')
+  writeFileSync(file, newCertificate())
+  return { E2E_CERTIFICATE: file, NODE_EXTRA_CA_CERTS: file, SSL_CERT_FILE: file }
+}
+
+function runOn(database, settings, files) {
   console.log(`\n# ${database}`)
-  const env = { ...process.env, E2E_DATABASE: database, E2E_STANDALONE: binary, E2E_CHROMIUM: chromium }
+  const env = { ...process.env, ...settings, E2E_DATABASE: database, E2E_CHROMIUM: chromium }
   const tests = spawn(process.execPath, ['--test', '--test-reporter=spec', ...files], { env, stdio: 'inherit' })
   return new Promise((resolve) => tests.on('exit', resolve))
 }
@@ -56,10 +72,10 @@ process.on('SIGINT', () => {})
 
 const dir = mkdtempSync(join(tmpdir(), 'postern-e2e-'))
 try {
-  const binary = build(dir)
+  const settings = { E2E_STANDALONE: build(dir), ...certify(dir) }
   const files = suites()
   for (const database of databases()) {
-    if ((await runOn(database, binary, files)) !== 0) process.exitCode = 1
+    if ((await runOn(database, settings, files)) !== 0) process.exitCode = 1
   }
 } catch (error) {
   console.error(error.message)

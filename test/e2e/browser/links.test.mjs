@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 
-import { chromium } from 'playwright-core'
-
+import { complaintsOf, startBrowser } from '../support/browser.mjs'
 import { newClient, newEmail, ok, password, refused } from '../support/client.mjs'
 import { startStandalone } from '../support/standalone.mjs'
 
 describe('in a browser', async () => {
   const server = await startStandalone({ GOTRUE_MAILER_AUTOCONFIRM: 'false', GOTRUE_SMTP_MAX_FREQUENCY: '0s' })
-  const browser = await chromium.launch({
-    executablePath: process.env.E2E_CHROMIUM,
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-  })
-  after(() => browser.close())
+  const browser = await startBrowser()
 
   // openInbox signs somebody up and finds the mail in the mailbox.
   async function openInbox() {
@@ -67,15 +62,3 @@ describe('in a browser', async () => {
     await context.close()
   })
 })
-
-// complaintsOf collects what a browser finds wrong with the pages that it is
-// shown, such as what their Content-Security-Policy keeps out.
-function complaintsOf(context) {
-  const complaints = []
-  context.on('console', (message) => {
-    const isIcon = message.location().url.endsWith('/favicon.ico') // which browsers ask for unbidden
-    if (message.type() === 'error' && !isIcon) complaints.push(message.text())
-  })
-  context.on('weberror', (error) => complaints.push(error.error().message))
-  return complaints
-}

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { claimsOf, newClient, newEmail, ok, otherCode, password, refused, signIn } from '../support/client.mjs'
-import { follow, fragmentOf, lastTo, messagesTo } from '../support/inbox.mjs'
+import { follow, lastTo, messagesTo } from '../support/inbox.mjs'
+import { fragmentOf } from '../support/redirect.mjs'
 import { startStandalone } from '../support/standalone.mjs'
 
 const settings = { GOTRUE_MAILER_AUTOCONFIRM: 'false' }

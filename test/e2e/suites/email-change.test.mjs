@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { newAccount, newAdmin, newEmail, ok, password, refused, signIn } from '../support/client.mjs'
-import { follow, fragmentOf, lastTo, messagesTo } from '../support/inbox.mjs'
+import { follow, lastTo, messagesTo } from '../support/inbox.mjs'
+import { fragmentOf } from '../support/redirect.mjs'
 import { startStandalone } from '../support/standalone.mjs'
 
 // change asks for a new address and returns the mails by whom they went to.

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { newAccount, newAdmin, newClient, newEmail, ok, password, refused, signIn } from '../support/client.mjs'
-import { follow, fragmentOf, lastTo, messagesTo, target } from '../support/inbox.mjs'
+import { follow, lastTo, messagesTo } from '../support/inbox.mjs'
+import { fragmentOf, target } from '../support/redirect.mjs'
 import { startStandalone } from '../support/standalone.mjs'
 
 const settings = { GOTRUE_MAILER_AUTOCONFIRM: 'false', GOTRUE_SMTP_MAX_FREQUENCY: '0s' }
@@ -64,7 +65,7 @@ const kinds = {
 describe('generated links', async () => {
   const server = await startStandalone(settings)
   const admin = newAdmin(server)
-  const open = async (link) => target(await fetch(link, { redirect: 'manual' }))
+  const open = async (link) => target(await fetch(link, { redirect: 'manual' }), 303)
 
   async function generate(type) {
     const { options, makes } = kinds[type]

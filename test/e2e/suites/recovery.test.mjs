@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { newClient, newEmail, ok, password, refused, signIn, signUp } from '../support/client.mjs'
-import { follow, fragmentOf, lastTo, messagesTo } from '../support/inbox.mjs'
+import { follow, lastTo, messagesTo } from '../support/inbox.mjs'
+import { fragmentOf } from '../support/redirect.mjs'
 import { startStandalone } from '../support/standalone.mjs'
 
 const newPassword = 'a second good password'

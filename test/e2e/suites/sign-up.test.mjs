@@ -120,26 +120,3 @@ describe('sign-up where addresses have to be confirmed', async () => {
     await signIn(server, email)
   })
 })
-
-describe('anonymous users', async () => {
-  const server = await startStandalone({ GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED: 'true' })
-
-  test('have a session and nothing else', async () => {
-    const auth = newClient(server.url)
-    const { session, user } = ok(await auth.signInAnonymously({ options: { data: { cart: 3 } } }))
-    assert.deepEqual([user.is_anonymous, user.email, user.phone, user.identities], [true, '', '', []])
-    assert.equal(user.user_metadata.cart, 3)
-    const claims = claimsOf(session.access_token)
-    assert.deepEqual([claims.is_anonymous, claims.amr.map(({ method }) => method)], [true, ['anonymous']])
-    assert.equal(ok(await auth.getUser()).user.id, user.id)
-    ok(await auth.refreshSession())
-  })
-
-  test('keep what they say of themselves, but cannot have a password without an address', async () => {
-    const auth = newClient(server.url)
-    ok(await auth.signInAnonymously())
-    const { user } = ok(await auth.updateUser({ data: { cart: 4 } }))
-    assert.equal(user.user_metadata.cart, 4)
-    refused(await auth.updateUser({ password }), 422, 'validation_failed')
-  })
-})

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { newClient, newEmail, ok, password, signIn } from '../support/client.mjs'
-import { follow, fragmentOf } from '../support/inbox.mjs'
+import { follow } from '../support/inbox.mjs'
 import { parseMIME } from '../support/mime.mjs'
+import { fragmentOf } from '../support/redirect.mjs'
 import { startSMTP } from '../support/smtp.mjs'
 import { startStandalone } from '../support/standalone.mjs'
 

@@ -70,6 +70,12 @@ export function refused({ error }, status, code) {
   return error
 }
 
+// refusedOAuth checks that an answer is OAuth's error of this description, which has
+// no code of the API's.
+export function refusedOAuth(answer, description) {
+  assert.equal(refused(answer, 400, undefined).message, description)
+}
+
 // signedOut checks that an answer is the client's word for a session that is
 // not there, here or on the server.
 export function signedOut({ error }) {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 
+import { unescaped } from './html.mjs'
+import { target } from './redirect.mjs'
+
 // messagesTo lists what the server sent to an address or a number, the oldest
 // first.
 export async function messagesTo(server, to) {
@@ -20,19 +23,8 @@ export async function follow(link) {
   const page = await fetch(link, { redirect: 'manual' })
   assert.equal(page.status, 200, `${link} shows no page`)
   const form = new URLSearchParams(hiddenFields(await page.text()))
-  return target(await fetch(new URL('confirm', link), { method: 'POST', body: form, redirect: 'manual' }))
+  return target(await fetch(new URL('confirm', link), { method: 'POST', body: form, redirect: 'manual' }), 303)
 }
-
-// target is where an answer redirects to.
-export function target(response) {
-  assert.equal(response.status, 303)
-  return new URL(response.headers.get('location'))
-}
-
-// fragmentOf reads what a redirect carries where servers do not see it.
-export const fragmentOf = (url) => Object.fromEntries(new URLSearchParams(url.hash.slice(1)))
 
 const hiddenFields = (html) =>
   Array.from(html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g), ([, ...pair]) => pair.map(unescaped))
-
-const unescaped = (text) => text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(code)).replaceAll('&amp;', '&')
