@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/oauth2"
 
@@ -70,6 +71,7 @@ func (s service) provider(c Config) postern.Provider {
 type flow struct {
 	service
 	config Config
+	inBody atomic.Bool // the service was found to want the client's credentials there
 }
 
 func (f *flow) oauth2(ctx context.Context, callbackURL string, scopes []string) (*oauth2.Config, error) {
@@ -131,7 +133,7 @@ func (f *flow) exchange(ctx context.Context, r postern.ProviderReturn) (*postern
 		options = append(options[:len(options):len(options)], oauth2.VerifierOption(kept.verifier))
 	}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, f.config.HTTPClient)
-	token, err := c.Exchange(ctx, r.Code, options...)
+	token, err := f.tokens(ctx, c, r.Code, options)
 	if err != nil {
 		return nil, withoutSecrets(err)
 	}
@@ -139,6 +141,29 @@ func (f *flow) exchange(ctx context.Context, r postern.ProviderReturn) (*postern
 		AccessToken: postern.Secret(token.AccessToken), RefreshToken: postern.Secret(token.RefreshToken),
 		Context: &session{client: f.config.HTTPClient, token: token, api: f.api, params: r.Params, nonce: kept.nonce},
 	}, nil
+}
+
+// tokens exchanges a code. A service of which it is not known how it wants the
+// client's credentials gets them in the header (RFC 6749 §2.3.1) and, unless it is
+// the code that it refuses, once more in the body. What it takes is remembered.
+func (f *flow) tokens(ctx context.Context, c *oauth2.Config, code string, options []oauth2.AuthCodeOption) (*oauth2.Token, error) {
+	inHeader := c.Endpoint.AuthStyle == oauth2.AuthStyleAutoDetect && !f.inBody.Load()
+	switch {
+	case inHeader:
+		c.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
+	case c.Endpoint.AuthStyle == oauth2.AuthStyleAutoDetect:
+		c.Endpoint.AuthStyle = oauth2.AuthStyleInParams
+	}
+	token, err := c.Exchange(ctx, code, options...)
+	var refused *oauth2.RetrieveError
+	if !inHeader || !errors.As(err, &refused) || refused.ErrorCode == "invalid_grant" {
+		return token, err
+	}
+	c.Endpoint.AuthStyle = oauth2.AuthStyleInParams
+	if token, err = c.Exchange(ctx, code, options...); err == nil {
+		f.inBody.Store(true)
+	}
+	return token, err
 }
 
 // withoutSecrets keeps the answer of a token endpoint out of the log: it may have

@@ -293,8 +293,23 @@ func TestCredentialsInTheBodyAreTried(t *testing.T) {
 		}
 		respond(http.StatusOK, `{"access_token":"access-token"}`)(w, r)
 	})
-	mustSignIn(t, s.construct(in.here()))
+	p := s.construct(in.here())
+	mustSignIn(t, p)
 	wantEqual(t, "the secret", in.requests()[1].form.Get("client_secret"), secret)
+	before := len(in.requests())
+	mustSignIn(t, p)
+	wantEqual(t, "the secret from then on", in.requests()[before].form.Get("client_secret"), secret)
+}
+
+func TestRefusedCodesAreNotTriedTwice(t *testing.T) {
+	t.Parallel()
+	s := caseOf(t, "discord")
+	in := serve(t, s.answers())
+	in.answer(s.token, respond(http.StatusBadRequest, `{"error":"invalid_grant"}`))
+	if _, err := s.construct(in.here()).Exchange(t.Context(), postern.ProviderReturn{Code: "used"}); err == nil {
+		t.Fatal("a code that was refused was accepted")
+	}
+	wantEqual(t, "the number of requests", len(in.requests()), 1)
 }
 
 func caseOf(t testing.TB, name string) serviceCase {
