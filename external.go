@@ -2,81 +2,12 @@ package postern
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/postern-auth/postern/internal/address"
-	"github.com/postern-auth/postern/internal/jsontext"
 )
-
-// vouched is somebody for whom a provider or a wallet vouches.
-type vouched struct {
-	provider string
-	subject  string
-	data     Metadata       // what becomes the identity's
-	emails   []ProfileEmail // normal
-	email    ProfileEmail   // the one that an account is made with; zero if there is none
-	aud      string
-	method   string // becomes the AMR method
-
-	otherSubjects []string // under which an identity may be known as well
-
-	emailOptional bool
-	redirectTo    string    // of a mail that may be needed
-	invite        *proof    // of an invitation that is to be accepted
-	target        uuid.UUID // the user who wants another identity
-	exchanged     bool      // a code is exchanged for the session
-}
-
-// readProfile reads into who what a provider says. Addresses that are none are not
-// heard.
-func (a *Auth) readProfile(who *vouched, p *Profile) error {
-	claims := p.Claims
-	if claims.Subject == "" {
-		return noProfile(errors.New("the provider named no subject"))
-	}
-	for _, e := range p.Emails {
-		normal, err := address.Email(e.Email)
-		if err != nil {
-			continue
-		}
-		e.Email = normal
-		who.emails = append(who.emails, e)
-		if !who.email.Primary {
-			who.email = e
-		}
-	}
-	if who.email.Email == "" && !who.emailOptional {
-		return unhelpful("Error getting user email from external provider", errors.New("the provider told no address"))
-	}
-	claims.Email, claims.EmailVerified = who.email.Email, who.email.Verified
-	data, err := NewMetadata(claims)
-	if err == nil {
-		err = errors.Join(jsontext.Check(data), jsontext.CheckNumbers(data))
-	}
-	if err == nil && len(data) > a.cfg.MaxMetadata {
-		err = errors.New("the profile is too large")
-	}
-	if err != nil {
-		return noProfile(err)
-	}
-	who.subject, who.data = claims.Subject, data
-	return nil
-}
-
-func noProfile(cause error) *Error {
-	return unhelpful("Error getting user profile from external provider", cause)
-}
-
-// unhelpful is the error for a provider that did not do its part, for which GoTrue
-// has no code. Nothing here is broken.
-func unhelpful(message string, cause error) *Error {
-	return &Error{Kind: KindUnprocessable, Code: ErrUnexpectedFailure, Message: message, Err: cause}
-}
 
 // admission is what becomes of somebody.
 type admission struct {
@@ -202,104 +133,6 @@ func (a *Auth) comeFirst(ctx context.Context, tx Tx, who *vouched, ad *admission
 		return err
 	}
 	return a.noteLinked(ctx, tx, who, ad)
-}
-
-// choice is the account that an address leads to, if it leads to one.
-type choice struct {
-	user     *UserRecord
-	unproven bool // nobody has shown to own its address
-	occupied bool // an account that is not for choosing has the address
-}
-
-// choose looks for the account of an address that the provider vouches for: one
-// whose address was proven here too, or else one that has nothing but a claim to
-// it (guarantees: B7, B8).
-func (a *Auth) choose(ctx context.Context, tx Tx, who *vouched) (choice, error) {
-	var verified []string
-	for _, e := range who.emails {
-		if e.Verified {
-			verified = append(verified, e.Email)
-		}
-	}
-	if len(verified) == 0 {
-		return choice{}, nil
-	}
-	users, err := tx.UsersByEmails(ctx, verified)
-	if err != nil {
-		return choice{}, err
-	}
-	var proven, claimed []*UserRecord
-	domain := a.linkingDomain(who.provider)
-	for _, u := range users {
-		switch {
-		case u.Aud != who.aud:
-		case a.proven(u, verified, domain):
-			proven = append(proven, u)
-		case domain == "" && u.onlyClaims(verified):
-			claimed = append(claimed, u)
-		}
-	}
-	c := choice{user: pick(proven, who.email.Email), occupied: slices.ContainsFunc(users, func(u *UserRecord) bool {
-		return u.Email == who.email.Email && !u.IsSSOUser
-	})}
-	switch {
-	case c.user == nil && len(proven) > 0:
-		return choice{}, fail(KindConflict, ErrConflict,
-			"Multiple accounts with the same email address in the same linking domain detected: %s", either(domain, defaultDomain))
-	case c.user == nil:
-		c.user, c.unproven = pick(claimed, who.email.Email), true
-	}
-	return c, nil
-}
-
-// pick returns the only one of some users, or the one that has the address.
-func pick(users []*UserRecord, email string) *UserRecord {
-	if len(users) == 1 {
-		return users[0]
-	}
-	i := slices.IndexFunc(users, func(u *UserRecord) bool { return u.Email == email })
-	if i < 0 {
-		return nil
-	}
-	return users[i]
-}
-
-// defaultDomain is what messages call the linking domain of providers that are in
-// none of their own.
-const defaultDomain = "default"
-
-// linkingDomain is "" for the default one.
-func (a *Auth) linkingDomain(provider string) string {
-	if domain := a.cfg.OAuth.LinkingDomains[provider]; domain != defaultDomain {
-		return domain
-	}
-	return ""
-}
-
-// proven reports whether one of some addresses is an account's, beyond doubt: its
-// own, which was confirmed here, or one that another of its providers vouched for.
-// An address that an identity merely mentions is none of those.
-func (a *Auth) proven(u *UserRecord, emails []string, domain string) bool {
-	viaIdentity := slices.ContainsFunc(u.Identities, func(i Identity) bool {
-		return a.linkingDomain(i.Provider) == domain && slices.Contains(emails, i.Email) && i.vouched()
-	})
-	if domain != "" {
-		return u.IsSSOUser && viaIdentity
-	}
-	return !u.IsSSOUser && u.EmailConfirmedAt != nil && (slices.Contains(emails, u.Email) || viaIdentity)
-}
-
-// vouched reports whether the identity's provider said that the address is
-// verified.
-func (i *Identity) vouched() bool {
-	return string(i.IdentityData.members()["email_verified"]) == "true"
-}
-
-// onlyClaims reports whether an account has one of some addresses and nothing to
-// show for it, nor for anything else.
-func (u *UserRecord) onlyClaims(emails []string) bool {
-	return slices.Contains(emails, u.Email) && !u.IsSSOUser && !u.IsAnonymous &&
-		u.EmailConfirmedAt == nil && u.PhoneConfirmedAt == nil
 }
 
 // enrolVouched makes an account. occupied says that somebody else has the address,
@@ -429,15 +262,6 @@ func (u *User) addIdentity(who *vouched, now time.Time) {
 	at.IdentityData, at.Email, at.LastSignInAt, at.UpdatedAt = who.data, who.email.Email, &now, now
 }
 
-// claims are what the provider says, by name.
-func (who *vouched) claims() map[string]any {
-	claims := map[string]any{}
-	for name, value := range who.data.members() {
-		claims[name] = json.RawMessage(value)
-	}
-	return claims
-}
-
 // requireEmail refuses who has no confirmed address although one is expected, and
 // mails what it takes to confirm it.
 func (a *Auth) requireEmail(ctx context.Context, tx Tx, who *vouched, ad *admission) (err error) {
@@ -462,14 +286,6 @@ func unverifiedHere(provider string) *Error {
 
 func unverifiedMailed(code Code, provider string) *Error {
 	return fail(KindUnprocessable, code, "Unverified email with %s. A confirmation email has been sent to your %[1]s email", provider)
-}
-
-// confirmation is the mail that proves the address of an account that somebody
-// vouched for.
-func (who *vouched) confirmation(u *UserRecord) mailing {
-	return mailing{
-		user: u, to: u.Email, kind: OneTimeConfirmation, purpose: purposeSignUp, mail: MailSignUp, redirectTo: who.redirectTo,
-	}
 }
 
 // noteLinked notes that an account has another identity.
