@@ -115,17 +115,15 @@ func (c standardClaims) unambiguous() error {
 	return nil
 }
 
-// token has what every ID token says: issuer, subject, audience and times.
+// token has what is kept of every ID token: issuer and subject.
 func (c standardClaims) token() postern.ProfileClaims {
-	return postern.ProfileClaims{
-		Issuer: c.text("iss"), Subject: c.id("sub"), Audience: c.texts("aud"),
-		IssuedAt: c.moment("iat"), ExpiresAt: c.moment("exp"),
-	}
+	return postern.ProfileClaims{Issuer: c.text("iss"), Subject: c.id("sub")}
 }
 
 // profile copies what is known under the same names.
 func (c standardClaims) profile() *postern.Profile {
 	p := c.token()
+	p.Audience, p.IssuedAt, p.ExpiresAt = c.texts("aud"), c.moment("iat"), c.moment("exp")
 	for name, field := range map[string]*string{
 		"name": &p.Name, "family_name": &p.FamilyName, "given_name": &p.GivenName, "middle_name": &p.MiddleName,
 		"nickname": &p.Nickname, "preferred_username": &p.PreferredUsername, "profile": &p.Profile,
