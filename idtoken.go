@@ -43,7 +43,7 @@ func (a *Auth) SignInWithIDToken(ctx context.Context, p SignInWithIDTokenParams)
 		return nil, badIDToken("Bad ID token")
 	}
 	if p.Link != nil {
-		if err := a.mayLink(); err != nil {
+		if err := a.mayLinkTo(p.Link); err != nil {
 			return nil, err
 		}
 	}

@@ -15,6 +15,24 @@ func (a *Auth) mayLink() error {
 	return nil
 }
 
+// mayLinkTo refuses to begin for a caller what may not end. An account without an
+// address is going to take the identity's.
+func (a *Auth) mayLinkTo(c *Caller) error {
+	if err := a.mayLink(); err != nil || c.User.Email != "" {
+		return err
+	}
+	return mayChangeAddress(c)
+}
+
+// mayChangeAddress refuses a caller whose address is about to change and who has a
+// second factor but did not use it (guarantees: B11).
+func mayChangeAddress(c *Caller) error {
+	if c.User.highestAAL() == aal2 && c.level() != aal2 {
+		return insufficientAAL()
+	}
+	return nil
+}
+
 func alreadyLinked(toWhom string) *Error {
 	return fail(KindUnprocessable, ErrIdentityAlreadyExists, "Identity is already linked%s", toWhom)
 }
@@ -82,7 +100,7 @@ func (a *Auth) addTo(u *UserRecord, who *vouched, taken bool) (err error) {
 //
 // Errors: ErrManualLinkingDisabled, ErrUnexpectedAudience,
 // ErrSingleIdentityNotDeletable, ErrIdentityNotFound,
-// ErrEmailConflictIdentityNotDeletable (contract: user.md §8.4).
+// ErrEmailConflictIdentityNotDeletable, ErrInsufficientAAL (contract: user.md §8.4).
 func (a *Auth) UnlinkIdentity(ctx context.Context, c *Caller, identityID uuid.UUID, requestedAudience string) error {
 	if err := a.mayLink(); err != nil {
 		return err
@@ -104,8 +122,10 @@ func (a *Auth) UnlinkIdentity(ctx context.Context, c *Caller, identityID uuid.UU
 		}
 		user, err = tx.UpdateUser(ctx, c.User.ID, a.now(), func(u *UserRecord) error {
 			before = u.User
-			gone, err = a.unlink(u, identityID, free)
-			return err
+			if gone, err = a.unlink(u, identityID, free); err != nil || u.Email == before.Email && u.Phone == before.Phone {
+				return err
+			}
+			return mayChangeAddress(c)
 		})
 		if err != nil {
 			return err

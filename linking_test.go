@@ -270,3 +270,33 @@ func TestOneOfTwoUnlinkingsLeavesAnIdentity(t *testing.T) {
 		}
 	})
 }
+
+// An address does not change without the second factor of who has one (guarantees:
+// B11).
+func TestLinkingNeedsTheSecondFactorForAnAddress(t *testing.T) {
+	withProvider(t, phones, func(t *testing.T, o outside) {
+		session := o.SignedIn(t, ada)
+		for _, who := range []postern.Profile{authtest.Person(ada), authtest.Person("other@example.com")} {
+			if _, err := o.link(t, session, as(who.Emails[0].Email, who)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		byPhone := must(o.SignUp(t.Context(), postern.SignUpParams{Phone: phone, Password: goodPassword})).Session
+		for _, s := range []*postern.Session{session, byPhone} {
+			o.addFactor(t, s.User.ID)
+		}
+		c := o.caller(t, session)
+		if err := o.UnlinkIdentity(t.Context(), c, c.User.Identities[0].IdentityID, ""); err != nil {
+			t.Errorf("an identity whose address another has, too: %v", err)
+		}
+		err := o.UnlinkIdentity(t.Context(), c, c.User.Identities[1].IdentityID, "")
+		wantError(t, err, postern.KindUnauthorized, postern.ErrInsufficientAAL)
+		_, err = o.LinkIdentityURL(t.Context(), o.caller(t, byPhone), postern.AuthorizeParams{Provider: "github"})
+		wantError(t, err, postern.KindUnauthorized, postern.ErrInsufficientAAL)
+
+		o.raise(t, session.ID)
+		if err := o.UnlinkIdentity(t.Context(), o.caller(t, session), c.User.Identities[1].IdentityID, ""); err != nil {
+			t.Errorf("with the second factor: %v", err)
+		}
+	})
+}

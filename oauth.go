@@ -45,10 +45,10 @@ func (a *Auth) AuthorizeURL(ctx context.Context, p AuthorizeParams) (string, err
 }
 
 // LinkIdentityURL is AuthorizeURL for the caller, who wants to sign in with the
-// provider, too, from then on. Errors: ErrManualLinkingDisabled, and those of
-// AuthorizeURL.
+// provider, too, from then on. Errors: ErrManualLinkingDisabled, ErrInsufficientAAL,
+// and those of AuthorizeURL.
 func (a *Auth) LinkIdentityURL(ctx context.Context, c *Caller, p AuthorizeParams) (string, error) {
-	if err := a.mayLink(); err != nil {
+	if err := a.mayLinkTo(c); err != nil {
 		return "", err
 	}
 	return a.sendAway(ctx, p, c.User.ID)
