@@ -452,32 +452,30 @@ func TestProviderThatIsOfNoHelp(t *testing.T) {
 	hidden.Emails = nil
 	broken := authtest.Person(ada)
 	broken.Emails[0].Email = "no address"
-	for name, c := range map[string]struct {
-		who     postern.Profile
-		message string
-	}{
-		"no subject":  {nobody, "Error getting user profile from external provider"},
-		"NUL":         {strange, "Error getting user profile from external provider"},
-		"too large":   {large, "Error getting user profile from external provider"},
-		"no address":  {hidden, "Error getting user email from external provider"},
-		"bad address": {broken, "Error getting user email from external provider"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			withProvider(t, nil, func(t *testing.T, o outside) {
-				res, err := o.visit(t, c.who)
-				if err == nil {
-					t.Fatal("was let in")
-				}
-				got := query(t, res.Location)
-				if got.Get("error") != "server_error" || got.Get("error_code") != "unexpected_failure" || got.Get("error_description") != c.message {
-					t.Errorf("got %v, want %q", got, c.message)
-				}
-				if n := o.users(t); n != 0 {
-					t.Errorf("got %d users, want none", n)
-				}
-			})
-		})
-	}
+	withProvider(t, nil, func(t *testing.T, o outside) {
+		for name, c := range map[string]struct {
+			who     postern.Profile
+			message string
+		}{
+			"no subject":  {nobody, "Error getting user profile from external provider"},
+			"NUL":         {strange, "Error getting user profile from external provider"},
+			"too large":   {large, "Error getting user profile from external provider"},
+			"no address":  {hidden, "Error getting user email from external provider"},
+			"bad address": {broken, "Error getting user email from external provider"},
+		} {
+			res, err := o.visit(t, c.who)
+			if err == nil {
+				t.Fatalf("%s: was let in", name)
+			}
+			got := query(t, res.Location)
+			if got.Get("error") != "server_error" || got.Get("error_code") != "unexpected_failure" || got.Get("error_description") != c.message {
+				t.Errorf("%s: got %v, want %q", name, got, c.message)
+			}
+		}
+		if n := o.users(t); n != 0 {
+			t.Errorf("got %d users, want none", n)
+		}
+	})
 }
 
 func TestProviderThatNeedTellNoAddress(t *testing.T) {
@@ -579,35 +577,33 @@ func TestStateOfAMailIsNone(t *testing.T) {
 }
 
 func TestWhatTheBrowserBringsBackIsChecked(t *testing.T) {
-	for name, c := range map[string]struct {
-		edit    func(url.Values)
-		code    string
-		message string
-	}{
-		"denial":         {func(v url.Values) { v.Set("error", "access_denied"); v.Set("error_description", "No, thanks") }, "", "No, thanks"},
-		"no code":        {func(v url.Values) { v.Del("code") }, "bad_oauth_callback", "OAuth callback with missing authorization code missing"},
-		"foreign issuer": {func(v url.Values) { v.Set("iss", "https://evil.example") }, "bad_oauth_callback", "OAuth callback from another issuer than the one that was asked"},
-		"foreign code":   {func(v url.Values) { v.Set("code", "guessed") }, "unexpected_failure", "Unable to exchange external code: gues"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			withProvider(t, nil, func(t *testing.T, o outside) {
-				location := o.authorize(t, postern.AuthorizeParams{RedirectTo: "https://app.example.com/welcome?a=b"})
-				back := o.github.Approve(location, authtest.Person(ada))
-				c.edit(back)
-				res, err := o.Callback(t.Context(), postern.CallbackParams{Params: back})
-				if err == nil {
-					t.Fatal("was let in")
-				}
-				got := query(t, res.Location)
-				if got.Get("error_code") != c.code || got.Get("error_description") != c.message || got.Get("a") != "b" || res.Unknown {
-					t.Errorf("got %q, want the target with %q", res.Location, c.message)
-				}
-				if n := o.users(t); n != 0 {
-					t.Errorf("got %d users, want none", n)
-				}
-			})
-		})
-	}
+	withProvider(t, nil, func(t *testing.T, o outside) {
+		for name, c := range map[string]struct {
+			edit    func(url.Values)
+			code    string
+			message string
+		}{
+			"denial":         {func(v url.Values) { v.Set("error", "access_denied"); v.Set("error_description", "No, thanks") }, "", "No, thanks"},
+			"no code":        {func(v url.Values) { v.Del("code") }, "bad_oauth_callback", "OAuth callback with missing authorization code missing"},
+			"foreign issuer": {func(v url.Values) { v.Set("iss", "https://evil.example") }, "bad_oauth_callback", "OAuth callback from another issuer than the one that was asked"},
+			"foreign code":   {func(v url.Values) { v.Set("code", "guessed") }, "unexpected_failure", "Unable to exchange external code: gues"},
+		} {
+			location := o.authorize(t, postern.AuthorizeParams{RedirectTo: "https://app.example.com/welcome?a=b"})
+			back := o.github.Approve(location, authtest.Person(ada))
+			c.edit(back)
+			res, err := o.Callback(t.Context(), postern.CallbackParams{Params: back})
+			if err == nil {
+				t.Fatalf("%s: was let in", name)
+			}
+			got := query(t, res.Location)
+			if got.Get("error_code") != c.code || got.Get("error_description") != c.message || got.Get("a") != "b" || res.Unknown {
+				t.Errorf("%s: got %q, want the target with %q", name, res.Location, c.message)
+			}
+		}
+		if n := o.users(t); n != 0 {
+			t.Errorf("got %d users, want none", n)
+		}
+	})
 }
 
 func TestProviderIsSwitchedOffInBetween(t *testing.T) {
