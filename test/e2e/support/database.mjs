@@ -14,10 +14,14 @@ function newSQLite() {
   return `sqlite:${join(mkdtempSync(join(dirname(process.env.E2E_STANDALONE), 'sqlite-')), 'auth.db')}`
 }
 
+// made are the databases that have to go when this process does.
+const made = []
+process.on('exit', () => made.forEach((name) => psql(`DROP DATABASE ${name} WITH (FORCE)`)))
+
 function newPostgres() {
   const name = `postern_e2e_${randomBytes(8).toString('hex')}`
   psql(`CREATE DATABASE ${name}`)
-  process.on('exit', () => psql(`DROP DATABASE ${name} WITH (FORCE)`))
+  made.push(name)
   const url = new URL(process.env.E2E_POSTGRES_URL)
   url.pathname = `/${name}`
   return url.href

@@ -48,11 +48,16 @@ function withoutSettings(env) {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !setting.test(name)))
 }
 
+// running are the servers that have to go when this process does.
+const running = new Set()
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+
 function run(env) {
   const child = spawn(binary, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const server = { child, output: '', exited: once(child, 'exit') }
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (server.output += chunk))
-  process.on('exit', () => child.kill('SIGKILL'))
+  running.add(child)
+  child.on('exit', () => running.delete(child))
   return server
 }
 
