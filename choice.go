@@ -16,12 +16,7 @@ type choice struct {
 // whose address was proven here too, or else one that has nothing but a claim to
 // it (guarantees: B7, B8).
 func (a *Auth) choose(ctx context.Context, tx Tx, who *vouched) (choice, error) {
-	var verified []string
-	for _, e := range who.emails {
-		if e.Verified {
-			verified = append(verified, e.Email)
-		}
-	}
+	verified := who.verified()
 	if len(verified) == 0 {
 		return choice{}, nil
 	}

@@ -129,10 +129,20 @@ func (a *Auth) comeFirst(ctx context.Context, tx Tx, who *vouched, ad *admission
 	case c.unproven:
 		return a.takeOver(ctx, tx, who, c.user, ad)
 	}
-	if ad.user, err = tx.UpdateUser(ctx, c.user.ID, a.now(), func(u *UserRecord) error { return a.attach(u, who) }); err != nil {
+	ad.user, err = tx.UpdateUser(ctx, c.user.ID, a.now(), func(u *UserRecord) error {
+		if !a.proven(u, who.verified(), a.linkingDomain(who.provider)) {
+			return changedMeanwhile()
+		}
+		return a.attach(u, who)
+	})
+	if err != nil {
 		return err
 	}
 	return a.noteLinked(ctx, tx, who, ad)
+}
+
+func changedMeanwhile() *Error {
+	return fail(KindConflict, ErrConflict, "The account was changed by another request at the same time")
 }
 
 // enrolVouched makes an account. occupied says that somebody else has the address,
@@ -196,7 +206,7 @@ func (a *Auth) takeOver(ctx context.Context, tx Tx, who *vouched, claimed *UserR
 	var err error
 	ad.user, err = tx.UpdateUser(ctx, claimed.ID, a.now(), func(u *UserRecord) error {
 		if !u.onlyClaims([]string{claimed.Email}) {
-			return fail(KindConflict, ErrConflict, "The account was changed by another request at the same time")
+			return changedMeanwhile()
 		}
 		if u.ofAStranger() {
 			u.UserMetadata = nil

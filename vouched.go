@@ -65,6 +65,17 @@ func (a *Auth) readProfile(who *vouched, p *Profile) error {
 	return nil
 }
 
+// verified are the addresses that the provider vouches for.
+func (who *vouched) verified() []string {
+	var emails []string
+	for _, e := range who.emails {
+		if e.Verified {
+			emails = append(emails, e.Email)
+		}
+	}
+	return emails
+}
+
 func noProfile(cause error) *Error {
 	return unhelpful("Error getting user profile from external provider", cause)
 }
