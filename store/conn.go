@@ -143,3 +143,17 @@ func (d *database) table(name string) bun.Ident {
 	}
 	return bun.Ident("auth." + name)
 }
+
+// boolean writes a value as the partial indexes have it: SQLite uses one only for a
+// query that repeats its condition to the letter.
+func (d *database) boolean(v bool) bun.Safe {
+	switch {
+	case d.sqlite && v:
+		return "1"
+	case d.sqlite:
+		return "0"
+	case v:
+		return "TRUE"
+	}
+	return "FALSE"
+}

@@ -1,16 +1,13 @@
 package store_test
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/uptrace/bun"
 
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/internal/dbtest"
@@ -156,93 +153,6 @@ func TestUsersWhoWaitForOneAddressAreBounded(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestOneTimeTokensAndFlowsAreFoundByIndexes(t *testing.T) {
-	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, st *store.Store) {
-		manyTokens(t, st)
-		explain := "EXPLAIN QUERY PLAN "
-		if isPostgres(st) {
-			explain = "EXPLAIN "
-		}
-		seen := recorder{verb: "SELECT"}
-		seeing := store.New(st.DB().WithQueryHook(&seen))
-		tx := begin(t, seeing)
-		defer tx.Rollback()
-		nothingFound(t, seeing.Join(tx))
-		if len(seen.texts) != 5 {
-			t.Fatalf("got %d statements, want 5: %q", len(seen.texts), seen.texts)
-		}
-		// All users are of one instance.
-		whole := regexp.MustCompile(`SCAN |Seq Scan|users_instance_id`)
-		for _, query := range seen.texts {
-			if plan := planOf(t, tx, explain+query); whole.MatchString(plan) {
-				t.Errorf("got a plan that reads a whole table, want none:\n%s\n%s", query, plan)
-			}
-		}
-	})
-}
-
-// manyTokens stores so many users, tokens and flows that to read them all is dear.
-func manyTokens(t *testing.T, st *store.Store) {
-	t.Helper()
-	for _, statement := range []string{
-		`INSERT INTO auth.users (id, instance_id, aud, email_change, phone_change)
-			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
-			SELECT gen(), '00000000-0000-0000-0000-000000000000', 'authenticated', 'user' || i || '@example.com', '1555' || i FROM n`,
-		`INSERT INTO auth.one_time_tokens (id, user_id, token_type, token_hash, relates_to, created_at, updated_at)
-			SELECT gen(), id, 'email_change_token_new', 'email' || id, email_change, :now, :now FROM auth.users`,
-		`INSERT INTO auth.one_time_tokens (id, user_id, token_type, token_hash, relates_to, created_at, updated_at)
-			SELECT gen(), id, 'phone_change_token', 'phone' || id, phone_change, :now, :now FROM auth.users`,
-		`INSERT INTO auth.flow_state (id, user_id, auth_code, provider_type, authentication_method, created_at)
-			SELECT gen(), id, 'code' || id, 'email', 'magiclink', :now FROM auth.users`,
-		`ANALYZE`,
-	} {
-		execute(t, st.DB(), inDialect(st, statement))
-	}
-}
-
-// nothingFound looks for tokens, users and flows that are not there.
-func nothingFound(t *testing.T, st *store.Store) {
-	t.Helper()
-	_, link := st.FindOneTimeToken(t.Context(), []string{"a", "b"})
-	_, code := st.FindFlowByCode(t.Context(), "code")
-	_, newest := st.NewestFlow(t.Context(), uuid.New(), "magiclink")
-	for what, err := range map[string]error{"FindOneTimeToken": link, "FindFlow": code, "NewestFlow": newest} {
-		if !errors.Is(err, postern.ErrNoRow) {
-			t.Errorf("%s: got error %v, want ErrNoRow", what, err)
-		}
-	}
-	byEmail, err := st.UsersByNewEmail(t.Context(), "a@example.com", "authenticated")
-	ok(t, err)
-	byPhone, err := st.UsersByNewPhone(t.Context(), "1", "authenticated")
-	ok(t, err)
-	if len(byEmail)+len(byPhone) != 0 {
-		t.Errorf("got %d users by address and %d by number, want none", len(byEmail), len(byPhone))
-	}
-}
-
-// planOf returns the last columns of what a database says of a statement.
-func planOf(t *testing.T, db bun.IDB, query string) string {
-	t.Helper()
-	rows, err := db.QueryContext(t.Context(), query)
-	ok(t, err)
-	defer rows.Close()
-	columns, err := rows.Columns()
-	ok(t, err)
-	var plan strings.Builder
-	for rows.Next() {
-		values := make([]sql.NullString, len(columns))
-		targets := make([]any, len(columns))
-		for i := range values {
-			targets[i] = &values[i]
-		}
-		ok(t, rows.Scan(targets...))
-		fmt.Fprintln(&plan, values[len(values)-1].String)
-	}
-	ok(t, rows.Err())
-	return plan.String()
 }
 
 func TestGoTruesOneTimeTokensAreFoundAndTaken(t *testing.T) {

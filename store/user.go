@@ -224,17 +224,18 @@ func (s *Store) EmailTaken(ctx context.Context, email string, except uuid.UUID) 
 	// Each part has an index of its own: the first is the rule of the unique
 	// index, the second finds spellings in upper case that SQL has stored.
 	const query = `SELECT
-		EXISTS (SELECT 1 FROM ?users u WHERE u.email = ?email AND u.is_sso_user = FALSE AND u.id <> ?except)
+		EXISTS (SELECT 1 FROM ?users u WHERE u.email = ?email AND u.is_sso_user = ?no AND u.id <> ?except)
 		OR EXISTS (SELECT 1 FROM ?users u WHERE u.instance_id = ?instance AND lower(u.email) = ?email
-			AND u.is_sso_user = FALSE AND u.id <> ?except)
+			AND u.is_sso_user = ?no AND u.id <> ?except)
 		OR EXISTS (SELECT 1 FROM ?identities i JOIN ?users u ON u.id = i.user_id
-			WHERE i.email = ?email AND u.is_sso_user = FALSE AND u.id <> ?except)`
+			WHERE i.email = ?email AND u.is_sso_user = ?no AND u.id <> ?except)`
 	err = s.read(ctx, func(ctx context.Context, c conn) error {
 		err := c.NewRaw(query, struct {
 			Users, Identities bun.Ident
 			Email             string
 			Except, Instance  uuid.UUID
-		}{c.table("users"), c.table("identities"), email, except, uuid.Nil}).Scan(ctx, &taken)
+			No                bun.Safe
+		}{c.table("users"), c.table("identities"), email, except, uuid.Nil, c.boolean(false)}).Scan(ctx, &taken)
 		return c.fault("look for an address", err)
 	})
 	return taken, err
@@ -330,48 +331,28 @@ func (c conn) deleteUser(ctx context.Context, id uuid.UUID, condition string) er
 	return c.fault("delete a user's flows", err)
 }
 
-// anonymousBatch is how many users DropAnonymousUsers reads at once.
-const anonymousBatch = 100
-
 // DropAnonymousUsers implements postern.Store. Each user is deleted by itself, so
 // that nobody waits for long and one that has to stay keeps no other.
 func (s *Store) DropAnonymousUsers(ctx context.Context, before time.Time) error {
-	var last struct {
-		CreatedAt instant
-		ID        uuid.UUID
+	var ids []uuid.UUID
+	// All at once, in no order: GoTrue's tables have no index that would hand them
+	// out page by page, and a million ids take 16 MB.
+	err := s.read(ctx, func(ctx context.Context, c conn) error {
+		return c.fault("look for anonymous users", c.NewSelect().TableExpr("? AS u", c.table("users")).Column("u.id").
+			Where("u.is_anonymous = ?", c.boolean(true)).Where("u.created_at < ?", newInstant(before)).Scan(ctx, &ids))
+	})
+	if err != nil {
+		return err
 	}
-	for {
-		batch, err := s.anonymousUsers(ctx, before, last.CreatedAt, last.ID)
-		if err != nil {
+	for _, id := range ids {
+		err := s.inTx(ctx, func(tx *Store) error {
+			return tx.inside(ctx, func(ctx context.Context, c conn) error { return c.deleteUser(ctx, id, "is_anonymous = TRUE") })
+		})
+		if err != nil && !errors.Is(err, postern.ErrReferenced) && !errors.Is(err, postern.ErrNoRow) {
 			return err
 		}
-		for _, u := range batch {
-			err := s.inTx(ctx, func(tx *Store) error {
-				return tx.inside(ctx, func(ctx context.Context, c conn) error { return c.deleteUser(ctx, u.ID, "is_anonymous = TRUE") })
-			})
-			if err != nil && !errors.Is(err, postern.ErrReferenced) && !errors.Is(err, postern.ErrNoRow) {
-				return err
-			}
-			last.CreatedAt, last.ID = u.CreatedAt, u.ID
-		}
-		if len(batch) < anonymousBatch {
-			return nil
-		}
 	}
-}
-
-// anonymousUsers returns the oldest after a place in the order of creation.
-func (s *Store) anonymousUsers(ctx context.Context, before time.Time, at instant, id uuid.UUID) (batch []userRow, err error) {
-	err = s.read(ctx, func(ctx context.Context, c conn) error {
-		q := c.NewSelect().Model(&batch).ModelTableExpr("? AS u", c.table("users")).Column("u.id", "u.created_at").
-			Where("u.is_anonymous = TRUE").Where("u.created_at < ?", newInstant(before)).
-			Order("u.created_at", "u.id").Limit(anonymousBatch)
-		if !at.IsZero() {
-			q.Where("(u.created_at, u.id) > (?, ?)", at, id)
-		}
-		return c.fault("look for anonymous users", q.Scan(ctx))
-	})
-	return batch, err
+	return nil
 }
 
 // DropOneTimeTokens implements postern.Store.
