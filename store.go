@@ -31,6 +31,7 @@ type Store interface {
 type Tx interface {
 	userStore
 	sessionStore
+	factorStore
 	oneTimeStore
 	flowStore
 	counterStore
@@ -121,6 +122,21 @@ type sessionStore interface {
 	// counter no longer is r.From: somebody else was first.
 	RotateSession(ctx context.Context, r SessionRotation) error
 
+	// RaiseSession notes that a second factor was used in a session: its level and
+	// factor, and the method among its AMR entries, with the time where it is there
+	// already. The session gets a new key, its counter grows by two, and its legacy
+	// tokens go, so that no refresh token from before is known any more. It returns
+	// the session as it now is. ErrNoRow when it is gone.
+	RaiseSession(ctx context.Context, r SessionRaise) (*SessionRecord, error)
+
+	// LowerSessions takes a factor, the level and the AMR entries of methods from
+	// all sessions of a user that the factor raised. They are at "aal1" then.
+	LowerSessions(ctx context.Context, userID, factorID uuid.UUID, methods []string, at time.Time) error
+
+	// EndLowSessions removes the sessions of a user that no factor has raised: whose
+	// level is "aal1" or not known.
+	EndLowSessions(ctx context.Context, userID uuid.UUID) error
+
 	// EndSession removes a session, and with it its tokens. It is no error if
 	// there is none.
 	EndSession(ctx context.Context, id uuid.UUID) error
@@ -139,6 +155,43 @@ type sessionStore interface {
 
 	// DropLegacyToken removes a refresh token that belongs to no session.
 	DropLegacyToken(ctx context.Context, id int64) error
+}
+
+type factorStore interface {
+	// AddFactor stores a new factor. ErrRowTaken when its user has one of its name,
+	// which may be empty any number of times, or with its number; ErrNoRow when the
+	// user is gone.
+	AddFactor(ctx context.Context, f *FactorRecord) error
+
+	// FindFactor returns the factor of a user that has an id.
+	FindFactor(ctx context.Context, userID, id uuid.UUID) (*FactorRecord, error)
+
+	// UpdateFactor reads a factor for update, lets change edit it, and writes what
+	// was edited; id, user, type and creation stay, UpdatedAt becomes now. An error
+	// of change is returned unchanged and nothing is written. ErrRowTaken as for
+	// AddFactor.
+	UpdateFactor(ctx context.Context, id uuid.UUID, now time.Time, change func(*FactorRecord) error) (*FactorRecord, error)
+
+	// DeleteFactor removes a factor and its challenges. ErrNoRow when there is none.
+	DeleteFactor(ctx context.Context, id uuid.UUID) error
+
+	// DropUnverifiedFactors removes the factors that were made before a time and
+	// never verified.
+	DropUnverifiedFactors(ctx context.Context, before time.Time) error
+
+	// AddChallenge stores a challenge and notes its CreatedAt at the factor: by it
+	// the newest is known. CreatedAt moves on by microseconds until no other factor
+	// has it, and says so. ErrNoRow when the factor is gone.
+	AddChallenge(ctx context.Context, c *ChallengeRecord) error
+
+	// FindChallenge returns the challenge of a factor that has an id.
+	FindChallenge(ctx context.Context, factorID, id uuid.UUID) (*ChallengeRecord, error)
+
+	// TakeChallenge uses a challenge up. ErrNoRow when somebody else did.
+	TakeChallenge(ctx context.Context, id uuid.UUID, at time.Time) error
+
+	// DropChallenges removes the challenges that were made before a time.
+	DropChallenges(ctx context.Context, before time.Time) error
 }
 
 type oneTimeStore interface {
@@ -335,6 +388,16 @@ type SessionRotation struct {
 	IP        netip.Addr
 }
 
+// SessionRaise is what a second factor changes in a session.
+type SessionRaise struct {
+	ID       uuid.UUID
+	FactorID *uuid.UUID
+	AAL      string
+	Method   string // of the AMR entry
+	Key      Secret // the new RefreshTokenKey
+	At       time.Time
+}
+
 // SessionUpgrade moves a session from legacy refresh tokens to version 2.
 type SessionUpgrade struct {
 	TokenID   int64     // the legacy token that is spent
@@ -358,6 +421,33 @@ type LegacyToken struct {
 	Successor Secret
 	// Newest says that no later token was issued in the session.
 	Newest bool
+}
+
+// FactorRecord is a factor's row whole: the Factor that the API shows, and what it
+// never shows.
+type FactorRecord struct {
+	Factor
+	UserID uuid.UUID
+
+	// Secret is the seed of a TOTP factor in base32, or its encrypted envelope.
+	Secret Secret
+	// WebAuthnCredential is the credential of a WebAuthn factor.
+	WebAuthnCredential Metadata
+}
+
+// ChallengeRecord is a row of mfa_challenges.
+type ChallengeRecord struct {
+	ID         uuid.UUID
+	FactorID   uuid.UUID
+	CreatedAt  time.Time
+	VerifiedAt *time.Time // set when it was used
+	IP         netip.Addr // of the client; invalid when unknown
+
+	// Code is the hash of the code that was sent to a phone. Rows of an adopted
+	// database hold the code itself, or its encrypted envelope.
+	Code Secret
+	// WebAuthnSessionData is what a WebAuthn ceremony has to remember.
+	WebAuthnSessionData Metadata
 }
 
 // OneTimeKind says which of a user's places for a one-time token is meant. A

@@ -59,6 +59,14 @@ func newDocument(m postern.Metadata) document {
 	return document(b)
 }
 
+// optionalDocument is newDocument for a column that is NULL where there is none.
+func optionalDocument(m postern.Metadata) document {
+	if m == nil {
+		return ""
+	}
+	return newDocument(m)
+}
+
 func (d document) metadata() postern.Metadata {
 	if d == "" {
 		return nil

@@ -157,3 +157,12 @@ func (d *database) boolean(v bool) bun.Safe {
 	}
 	return "FALSE"
 }
+
+// lock ends a SELECT of a row that is to be updated. In SQLite the transaction
+// itself is the lock.
+func (d *database) lock() string {
+	if d.sqlite {
+		return ""
+	}
+	return "UPDATE"
+}

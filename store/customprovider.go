@@ -206,11 +206,7 @@ func (s *Store) UpdateCustomProvider(ctx context.Context, identifier string, cha
 		return nil, explain("update a custom provider", err)
 	}
 	err = s.transact(ctx, func(ctx context.Context, c conn) error {
-		lock := "UPDATE"
-		if c.sqlite { // the transaction is the lock
-			lock = ""
-		}
-		if p, err = c.customProvider(ctx, identifier, lock); err != nil {
+		if p, err = c.customProvider(ctx, identifier, c.lock()); err != nil {
 			return c.fault("find a custom provider", err)
 		}
 		id, created := p.ID, p.CreatedAt

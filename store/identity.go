@@ -55,35 +55,6 @@ func (r *identityRow) identity() postern.Identity {
 	}
 }
 
-// factorRow is what is read of a row of mfa_factors.
-type factorRow struct {
-	ID                        uuid.UUID  `bun:"id"`
-	CreatedAt                 instant    `bun:"created_at"`
-	UpdatedAt                 instant    `bun:"updated_at"`
-	Status                    text       `bun:"status"`
-	FriendlyName              text       `bun:"friendly_name"`
-	FactorType                text       `bun:"factor_type"`
-	Phone                     text       `bun:"phone"`
-	LastChallengedAt          instant    `bun:"last_challenged_at"`
-	WebAuthnAAGUID            *uuid.UUID `bun:"web_authn_aaguid"`
-	LastWebAuthnChallengeData document   `bun:"last_webauthn_challenge_data"`
-}
-
-func (r *factorRow) factor() postern.Factor {
-	return postern.Factor{
-		ID:                        r.ID,
-		CreatedAt:                 r.CreatedAt.Time,
-		UpdatedAt:                 r.UpdatedAt.Time,
-		Status:                    string(r.Status),
-		FriendlyName:              string(r.FriendlyName),
-		FactorType:                string(r.FactorType),
-		Phone:                     string(r.Phone),
-		LastChallengedAt:          r.LastChallengedAt.pointer(),
-		WebAuthnAAGUID:            r.WebAuthnAAGUID,
-		LastWebAuthnChallengeData: r.LastWebAuthnChallengeData.metadata(),
-	}
-}
-
 func (c conn) addIdentities(ctx context.Context, rows []identityRow) error {
 	if len(rows) == 0 {
 		return nil

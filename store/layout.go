@@ -14,15 +14,16 @@ import (
 // column is a field of a row type.
 type column struct {
 	name  string // in the database
-	index int    // of the field
+	index []int  // of the field, for reflect's FieldByIndex
 }
 
+// columnsOf includes the columns of rows that are embedded in one.
 func columnsOf(row reflect.Type) []column {
 	var all []column
-	for i := range row.NumField() {
-		if field := row.Field(i); !field.Anonymous { // that is bun.BaseModel
+	for _, field := range reflect.VisibleFields(row) {
+		if !field.Anonymous { // bun.BaseModel, or a row whose fields follow
 			name, _, _ := strings.Cut(field.Tag.Get("bun"), ",")
-			all = append(all, column{name, i})
+			all = append(all, column{name, field.Index})
 		}
 	}
 	return all
@@ -37,7 +38,8 @@ func columnList[Row any](alias string) string {
 	return strings.Join(names, ", ")
 }
 
-// pointers returns where the values of columnList belong.
+// pointers returns where the values of columnList belong, in a row that embeds no
+// other.
 func pointers[Row any](row *Row) []any {
 	v := reflect.ValueOf(row).Elem()
 	all := make([]any, 0, v.NumField())
@@ -55,7 +57,7 @@ func pointers[Row any](row *Row) []any {
 func changes[Row any](before, after *Row) (names []string, values []any) {
 	b, a := reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem()
 	for _, c := range columnsOf(b.Type()) {
-		if v := a.Field(c.index).Interface(); v != b.Field(c.index).Interface() {
+		if v := a.FieldByIndex(c.index).Interface(); v != b.FieldByIndex(c.index).Interface() {
 			names, values = append(names, c.name), append(values, v)
 		}
 	}

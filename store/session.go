@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -176,6 +177,78 @@ func (s *Store) RotateSession(ctx context.Context, r postern.SessionRotation) er
 		result, err := c.exec(ctx, rotateSession, r.ID, r.From, r.From+1, at, at,
 			sql.Null[string]{V: r.UserAgent, Valid: r.UserAgent != ""}, address{r.IP})
 		return c.oneRow("rotate a session", result, err)
+	})
+}
+
+// RaiseSession implements postern.Store.
+func (s *Store) RaiseSession(ctx context.Context, r postern.SessionRaise) (raised *postern.SessionRecord, err error) {
+	if err := storable(r); err != nil {
+		return nil, explain("raise a session", err)
+	}
+	entry := newAMRRows(r.ID, []postern.AMREntry{{Method: r.Method, At: r.At}})
+	err = s.transact(ctx, func(ctx context.Context, c conn) error {
+		// This locks the session, so that no other entry or token comes in between.
+		result, err := c.NewUpdate().TableExpr("?", c.table("sessions")).
+			Set("factor_id = ?", r.FactorID).Set("aal = ?", bun.NullZero(r.AAL)).
+			Set("refresh_token_hmac_key = ?", bun.NullZero(string(r.Key))).
+			Set("refresh_token_counter = COALESCE(refresh_token_counter, 0) + 2").
+			Set("updated_at = ?", newInstant(r.At)).Where("id = ?", r.ID).Exec(ctx)
+		if err := c.oneRow("raise a session", result, err); err != nil {
+			return err
+		}
+		_, err = c.NewInsert().Model(&entry).ModelTableExpr("?", c.table("mfa_amr_claims")).
+			On("CONFLICT (session_id, authentication_method) DO UPDATE").
+			Set("updated_at = excluded.updated_at").Exec(ctx)
+		if err != nil {
+			return c.fault("add a session's method", err)
+		}
+		_, err = c.NewDelete().TableExpr("?", c.table("refresh_tokens")).Where("session_id = ?", r.ID).Exec(ctx)
+		if err != nil {
+			return c.fault("remove a session's legacy tokens", err)
+		}
+		found, err := c.find(ctx, findSession, r.ID)
+		if err != nil {
+			return c.fault("find a session", err)
+		}
+		raised = found.sessionRecord()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return raised, nil
+}
+
+// LowerSessions implements postern.Store. No index leads to the sessions of a factor:
+// they are looked for among those of its user.
+func (s *Store) LowerSessions(ctx context.Context, userID, factorID uuid.UUID, methods []string, at time.Time) error {
+	if err := storable(methods); err != nil {
+		return explain("lower sessions", err)
+	}
+	return s.transact(ctx, func(ctx context.Context, c conn) error {
+		var ids []uuid.UUID
+		_, err := c.NewUpdate().TableExpr("?", c.table("sessions")).
+			Set("factor_id = NULL").Set("aal = 'aal1'").Set("updated_at = ?", newInstant(at)).
+			Where("user_id = ?", userID).Where("factor_id = ?", factorID).Returning("id").Exec(ctx, &ids)
+		if err != nil {
+			return c.fault("lower sessions", err)
+		}
+		if len(ids) == 0 || len(methods) == 0 {
+			return nil
+		}
+		_, err = c.NewDelete().TableExpr("?", c.table("mfa_amr_claims")).
+			Where("session_id IN (?)", bun.List(ids)).
+			Where("authentication_method IN (?)", bun.List(methods)).Exec(ctx)
+		return c.fault("remove sessions' methods", err)
+	})
+}
+
+// EndLowSessions implements postern.Store.
+func (s *Store) EndLowSessions(ctx context.Context, userID uuid.UUID) error {
+	return s.write(ctx, func(ctx context.Context, c conn) error {
+		_, err := c.NewDelete().TableExpr("?", c.table("sessions")).
+			Where("user_id = ?", userID).Where("(aal = 'aal1' OR aal IS NULL)").Exec(ctx)
+		return c.fault("end a user's low sessions", err)
 	})
 }
 

@@ -41,8 +41,8 @@ func storableValue(v reflect.Value) error {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if !v.Type().Field(i).IsExported() {
-				continue
+			if field := v.Type().Field(i); !field.IsExported() && !field.Anonymous {
+				continue // what is embedded has exported fields all the same
 			}
 			if err := storableValue(v.Field(i)); err != nil {
 				return err

@@ -110,6 +110,40 @@ func fullSession(userID uuid.UUID) *postern.SessionRecord {
 	}
 }
 
+// fullFactor returns a factor that has no name, number or time of a challenge in
+// common with those of other n.
+func fullFactor(userID uuid.UUID, n int) *postern.FactorRecord {
+	return &postern.FactorRecord{
+		Factor: postern.Factor{
+			ID:                        newID(),
+			CreatedAt:                 moment(1),
+			UpdatedAt:                 moment(2),
+			Status:                    "verified",
+			FriendlyName:              fmt.Sprint("factor ", n),
+			FactorType:                "webauthn",
+			Phone:                     fmt.Sprint("1555", n),
+			LastChallengedAt:          momentPtr(1000 + n),
+			WebAuthnAAGUID:            new(newID()),
+			LastWebAuthnChallengeData: postern.Metadata(`{"n": 12345678901234567890}`),
+		},
+		UserID:             userID,
+		Secret:             "secret",
+		WebAuthnCredential: postern.Metadata(`{"id": "credential", "counter": 12345678901234567890}`),
+	}
+}
+
+func fullChallenge(factorID uuid.UUID) postern.ChallengeRecord {
+	return postern.ChallengeRecord{
+		ID:                  newID(),
+		FactorID:            factorID,
+		CreatedAt:           moment(40),
+		VerifiedAt:          momentPtr(41),
+		IP:                  netip.MustParseAddr("2001:db8::7"),
+		Code:                "code",
+		WebAuthnSessionData: postern.Metadata(`{"challenge": "random"}`),
+	}
+}
+
 func key(kid string) postern.KeyRecord {
 	return postern.KeyRecord{
 		KID:       kid,
@@ -222,7 +256,7 @@ func fixturesAreFull(t *testing.T, _ postern.Store) {
 	left := []string{".User.Factors", ".CodeHashes", ".OAuthClientID"}
 	for _, fixture := range []any{
 		fullUser("a"), fullSession(newID()), key("a"), token(newID(), postern.OneTimeRecovery, "a"), fullFlow(newID()),
-		customProvider("custom:a"),
+		customProvider("custom:a"), fullFactor(newID(), 1), fullChallenge(newID()),
 	} {
 		for _, name := range zeroFields("", reflect.ValueOf(fixture)) {
 			if !slices.Contains(left, name) {

@@ -5,7 +5,7 @@
 //	}
 //
 // It uses nothing but the interface. What a Store reads that none of its methods
-// writes, such as factors and legacy refresh tokens, is for its own tests.
+// writes, such as legacy refresh tokens, is for its own tests.
 package storetest
 
 import (
@@ -56,6 +56,22 @@ func Run(t *testing.T, open func(t testing.TB) postern.Store) {
 		"sessions end":                                   endSessions,
 		"a rotation moves the counter once":              rotateSession,
 		"one of many rotations wins":                     rotationsAtOnce,
+
+		"a factor round-trips whole":                      factorRoundTrip,
+		"a factor round-trips without what is optional":   factorRoundTripBare,
+		"a user has one factor to a name and to a number": factorTaken,
+		"an update of a factor changes what may change":   factorUpdate,
+		"updates of a factor at once are all there":       factorUpdatesAtOnce,
+		"a factor takes its challenges along":             deleteFactor,
+		"unverified factors are dropped once old":         dropUnverifiedFactors,
+		"a challenge round-trips, whole and bare":         challengeRoundTrip,
+		"challenges at the same time are all stored":      challengesAtOnce,
+		"one of many who take a challenge wins":           takeChallenge,
+		"challenges are dropped once old":                 dropChallenges,
+		"a raise renews a session, and adds how":          raiseSession,
+		"raises at once all count":                        raisesAtOnce,
+		"sessions that a factor raised are lowered":       lowerSessions,
+		"sessions that no factor raised end":              endLowSessions,
 
 		"one-time tokens of each kind round-trip":          tokenRoundTrip,
 		"a one-time token replaces the older of its kind":  tokenReplaced,

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/postern-auth/postern"
 )
 
@@ -49,6 +51,36 @@ func oddTexts(t *testing.T, st postern.Store) {
 		oddToken(t, st, u, text)
 		oddFlow(t, st, text)
 		oddCounter(t, st, text)
+		oddFactor(t, st, u.ID, s, i, text)
+	}
+}
+
+// oddFactor comes last, as it gives the user a factor and raises the session.
+func oddFactor(t *testing.T, st postern.Store, userID uuid.UUID, s *postern.SessionRecord, n int, text string) {
+	t.Helper()
+	want := fullFactor(userID, n)
+	want.FriendlyName, want.Phone, want.Secret = text, text, postern.Secret(text)
+	ok(t, st.AddFactor(t.Context(), want))
+	c := fullChallenge(want.ID)
+	c.Code = postern.Secret(text)
+	ok(t, st.AddChallenge(t.Context(), &c))
+	hasChallenge(t, st, c)
+	want, err := st.UpdateFactor(t.Context(), want.ID, moment(50), func(f *postern.FactorRecord) error {
+		f.FriendlyName, f.Secret = text+text, postern.Secret(text+text)
+		return nil
+	})
+	ok(t, err)
+	hasFactor(t, st, want)
+	r := raise(s, want.ID, text, 60)
+	r.Key = postern.Secret(text)
+	raised, err := st.RaiseSession(t.Context(), r)
+	ok(t, err)
+	same(t, "the newest AMR entry", raised.AMR[0], postern.AMREntry{Method: text, At: moment(60)})
+	ok(t, st.LowerSessions(t.Context(), want.UserID, want.ID, []string{text}, moment(61)))
+	lowered, _, err := st.FindSession(t.Context(), s.ID)
+	ok(t, err)
+	if len(lowered.AMR) != len(s.AMR) {
+		t.Errorf("lowered without %q: got %d AMR entries, want %d", text, len(lowered.AMR), len(s.AMR))
 	}
 }
 
@@ -94,11 +126,15 @@ func badTexts(t *testing.T, st postern.Store) {
 	s := fullSession(u.ID)
 	ok(t, st.AddUser(t.Context(), u))
 	ok(t, st.AddSession(t.Context(), s))
+	factor := withFactor(t, st, u.ID, 1)
 	for _, bad := range []string{"a\x00b", "\xff", "a\xc0\xafb", "\xed\xa0\x80"} {
 		for what, err := range withText(t, st, u, s, bad) {
 			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
 		}
 		for what, err := range withTokenText(t, st, u, bad) {
+			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
+		}
+		for what, err := range withFactorText(t, st, factor, s, bad) {
 			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
 		}
 	}
@@ -110,7 +146,12 @@ func badTexts(t *testing.T, st postern.Store) {
 		for what, err := range withMetadata(t, st, u, postern.Metadata(bad)) {
 			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
 		}
+		for what, err := range withFactorMetadata(t, st, factor, postern.Metadata(bad)) {
+			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
+		}
 	}
+	hasFactor(t, st, factor)
+	ok(t, st.DeleteFactor(t.Context(), factor.ID))
 	isStored(t, st, u, s)
 }
 
@@ -179,6 +220,57 @@ func withTokenText(t *testing.T, st postern.Store, u *postern.UserRecord, text s
 		"Count":                     counted,
 		"Claim":                     claimed,
 		"DropCounter":               st.DropCounter(t.Context(), text),
+	}
+}
+
+// withFactorText is withText for factors, challenges and what they do to sessions.
+func withFactorText(t *testing.T, st postern.Store, f *postern.FactorRecord, s *postern.SessionRecord, text string) map[string]error {
+	add := func(change func(*postern.FactorRecord)) error {
+		factor := fullFactor(f.UserID, 2)
+		change(factor)
+		return st.AddFactor(t.Context(), factor)
+	}
+	update := func(change func(*postern.FactorRecord)) error {
+		_, err := st.UpdateFactor(t.Context(), f.ID, moment(1), func(f *postern.FactorRecord) error {
+			change(f)
+			return nil
+		})
+		return err
+	}
+	challenge := fullChallenge(f.ID)
+	challenge.Code = postern.Secret(text)
+	byMethod, byKey := raise(s, f.ID, text, 1), raise(s, f.ID, "totp", 1)
+	byKey.Key = postern.Secret(text)
+	_, method := st.RaiseSession(t.Context(), byMethod)
+	_, key := st.RaiseSession(t.Context(), byKey)
+	return map[string]error{
+		"AddFactor, name":       add(func(f *postern.FactorRecord) { f.FriendlyName = text }),
+		"AddFactor, number":     add(func(f *postern.FactorRecord) { f.Phone = text }),
+		"AddFactor, type":       add(func(f *postern.FactorRecord) { f.FactorType = text }),
+		"AddFactor, secret":     add(func(f *postern.FactorRecord) { f.Secret = postern.Secret(text) }),
+		"UpdateFactor, name":    update(func(f *postern.FactorRecord) { f.FriendlyName = text }),
+		"UpdateFactor, status":  update(func(f *postern.FactorRecord) { f.Status = text }),
+		"UpdateFactor, secret":  update(func(f *postern.FactorRecord) { f.Secret = postern.Secret(text) }),
+		"AddChallenge":          st.AddChallenge(t.Context(), &challenge),
+		"RaiseSession, method":  method,
+		"RaiseSession, its key": key,
+		"LowerSessions":         st.LowerSessions(t.Context(), f.UserID, f.ID, []string{"totp", text}, moment(1)),
+	}
+}
+
+// withFactorMetadata is withMetadata for factors and challenges.
+func withFactorMetadata(t *testing.T, st postern.Store, f *postern.FactorRecord, m postern.Metadata) map[string]error {
+	byCredential, byData, challenge := fullFactor(f.UserID, 2), fullFactor(f.UserID, 3), fullChallenge(f.ID)
+	byCredential.WebAuthnCredential, byData.LastWebAuthnChallengeData, challenge.WebAuthnSessionData = m, m, m
+	_, err := st.UpdateFactor(t.Context(), f.ID, moment(1), func(f *postern.FactorRecord) error {
+		f.WebAuthnCredential = m
+		return nil
+	})
+	return map[string]error{
+		"AddFactor, credential": st.AddFactor(t.Context(), byCredential),
+		"AddFactor, data":       st.AddFactor(t.Context(), byData),
+		"UpdateFactor":          err,
+		"AddChallenge":          st.AddChallenge(t.Context(), &challenge),
 	}
 }
 

@@ -427,15 +427,29 @@ func missing(t *testing.T, st postern.Store) {
 		},
 		"FindOneTimeToken, no hash": func() error { _, err := st.FindOneTimeToken(t.Context(), nil); return err },
 		"NewestFlow":                func() error { _, err := st.NewestFlow(t.Context(), id, "magiclink"); return err },
-		"FindFlow":                  func() error { _, err := st.FindFlow(t.Context(), id); return err },
-		"FindFlowByCode":            func() error { _, err := st.FindFlowByCode(t.Context(), "no"); return err },
-		"FindFlowByCode, no code":   func() error { _, err := st.FindFlowByCode(t.Context(), ""); return err },
-		"ReturnToFlow":              func() error { return st.ReturnToFlow(t.Context(), id, moment(1)) },
-		"IssueAuthCode":             func() error { return st.IssueAuthCode(t.Context(), postern.AuthCodeIssue{FlowID: id, At: moment(1)}) },
-		"FindUserByIdentity":        func() error { _, err := st.FindUserByIdentity(t.Context(), "google", "nobody"); return err },
-		"FindUserByIdentity, none":  func() error { _, err := st.FindUserByIdentity(t.Context(), "", ""); return err },
-		"FindCustomProvider":        func() error { _, err := st.FindCustomProvider(t.Context(), "custom:no"); return err },
-		"DeleteCustomProvider":      func() error { return st.DeleteCustomProvider(t.Context(), "custom:no") },
+		"FindFactor":                func() error { _, err := st.FindFactor(t.Context(), u.ID, id); return err },
+		"UpdateFactor": func() error {
+			_, err := st.UpdateFactor(t.Context(), id, moment(0), func(*postern.FactorRecord) error { return nil })
+			return err
+		},
+		"AddFactor":     func() error { return st.AddFactor(t.Context(), fullFactor(id, 1)) },
+		"DeleteFactor":  func() error { return st.DeleteFactor(t.Context(), id) },
+		"AddChallenge":  func() error { return st.AddChallenge(t.Context(), new(fullChallenge(id))) },
+		"FindChallenge": func() error { _, err := st.FindChallenge(t.Context(), id, id); return err },
+		"TakeChallenge": func() error { return st.TakeChallenge(t.Context(), id, moment(1)) },
+		"RaiseSession": func() error {
+			_, err := st.RaiseSession(t.Context(), postern.SessionRaise{ID: id, AAL: "aal2", Method: "totp", At: moment(1)})
+			return err
+		},
+		"FindFlow":                 func() error { _, err := st.FindFlow(t.Context(), id); return err },
+		"FindFlowByCode":           func() error { _, err := st.FindFlowByCode(t.Context(), "no"); return err },
+		"FindFlowByCode, no code":  func() error { _, err := st.FindFlowByCode(t.Context(), ""); return err },
+		"ReturnToFlow":             func() error { return st.ReturnToFlow(t.Context(), id, moment(1)) },
+		"IssueAuthCode":            func() error { return st.IssueAuthCode(t.Context(), postern.AuthCodeIssue{FlowID: id, At: moment(1)}) },
+		"FindUserByIdentity":       func() error { _, err := st.FindUserByIdentity(t.Context(), "google", "nobody"); return err },
+		"FindUserByIdentity, none": func() error { _, err := st.FindUserByIdentity(t.Context(), "", ""); return err },
+		"FindCustomProvider":       func() error { _, err := st.FindCustomProvider(t.Context(), "custom:no"); return err },
+		"DeleteCustomProvider":     func() error { return st.DeleteCustomProvider(t.Context(), "custom:no") },
 		"UpdateCustomProvider": func() error {
 			_, err := st.UpdateCustomProvider(t.Context(), "custom:no", func(*postern.CustomProviderRecord) error { return nil })
 			return err
@@ -452,15 +466,19 @@ func missing(t *testing.T, st postern.Store) {
 
 func removedTwice(t *testing.T, st postern.Store) {
 	for what, err := range map[string]error{
-		"EndSession":        st.EndSession(t.Context(), newID()),
-		"EndSessions":       st.EndSessions(t.Context(), newID(), newID()),
-		"DropOneTimeTokens": st.DropOneTimeTokens(t.Context(), newID()),
-		"DropFactors":       st.DropFactors(t.Context(), newID()),
-		"DropLegacyToken":   st.DropLegacyToken(t.Context(), 1),
-		"DropKeys":          st.DropKeys(t.Context(), moment(0)),
-		"DropFlows":         st.DropFlows(t.Context(), moment(0)),
-		"DropCounter":       st.DropCounter(t.Context(), "no"),
-		"DropCounters":      st.DropCounters(t.Context(), moment(0)),
+		"EndSession":            st.EndSession(t.Context(), newID()),
+		"EndSessions":           st.EndSessions(t.Context(), newID(), newID()),
+		"EndLowSessions":        st.EndLowSessions(t.Context(), newID()),
+		"LowerSessions":         st.LowerSessions(t.Context(), newID(), newID(), []string{"totp"}, moment(0)),
+		"DropUnverifiedFactors": st.DropUnverifiedFactors(t.Context(), moment(0)),
+		"DropChallenges":        st.DropChallenges(t.Context(), moment(0)),
+		"DropOneTimeTokens":     st.DropOneTimeTokens(t.Context(), newID()),
+		"DropFactors":           st.DropFactors(t.Context(), newID()),
+		"DropLegacyToken":       st.DropLegacyToken(t.Context(), 1),
+		"DropKeys":              st.DropKeys(t.Context(), moment(0)),
+		"DropFlows":             st.DropFlows(t.Context(), moment(0)),
+		"DropCounter":           st.DropCounter(t.Context(), "no"),
+		"DropCounters":          st.DropCounters(t.Context(), moment(0)),
 	} {
 		if err != nil {
 			t.Errorf("%s: got error %v, want none", what, err)
