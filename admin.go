@@ -572,6 +572,12 @@ var (
 	actionInviteAccepted        = action{"invite_accepted", "team"}
 	actionIdentityLinked        = action{"identity_linked", "user"}
 	actionIdentityUnlinked      = action{"identity_unlinked", "user"}
+	actionFactorEnrolled        = action{"factor_in_progress", "factor"}
+	actionFactorUnenrolled      = action{"factor_unenrolled", "factor"}
+	actionFactorUpdated         = action{"factor_updated", "factor"}
+	actionFactorDeleted         = action{"factor_deleted", "factor"}
+	actionChallengeCreated      = action{"challenge_created", "factor"}
+	actionFactorTried           = action{"verification_attempted", "factor"}
 )
 
 // audit appends to the log what an actor did, nil for an operator, in the

@@ -117,6 +117,7 @@ type Config struct {
 	Password   PasswordConfig
 	JWT        JWTConfig
 	Session    SessionConfig
+	MFA        MFAConfig
 	Encryption EncryptionConfig
 
 	// Now is the clock. Defaults to time.Now.
@@ -179,6 +180,9 @@ type NotifyConfig struct {
 
 	IdentityLinked   bool
 	IdentityUnlinked bool
+
+	FactorEnrolled   bool // once it is verified
+	FactorUnenrolled bool // of those that were verified
 }
 
 // OAuthConfig is about signing in with what others vouch for.
@@ -326,7 +330,8 @@ type SessionConfig struct {
 }
 
 // EncryptionConfig is about columns that are encrypted at rest (contract:
-// tokens.md §11): password hashes and the keys of refresh tokens.
+// tokens.md §11): password hashes, the secrets of factors and the keys of refresh
+// tokens.
 type EncryptionConfig struct {
 	// Encrypt turns encryption of what is written on. What was encrypted is
 	// read in any case.
@@ -371,12 +376,13 @@ func (c Config) withDefaults() Config {
 	c.Phone.CodeExpiry = either(c.Phone.CodeExpiry, time.Minute)
 	c.Email.LinkPaths = c.Email.LinkPaths.withDefault(c.ExternalURL)
 	if c.Phone.Text == nil {
-		c.Phone.Text = func(code string) (string, error) { return "Your code is " + code, nil }
+		c.Phone.Text = plainText
 	}
 	c.Email.MaxFrequency = either(c.Email.MaxFrequency, time.Minute)
 	c.Phone.MaxFrequency = either(c.Phone.MaxFrequency, time.Minute)
 	c.JWT.TTL = either(c.JWT.TTL, time.Hour)
 	c.CustomProviders.DiscoveryTTL = either(c.CustomProviders.DiscoveryTTL, time.Hour)
+	c.MFA = c.MFA.withDefaults()
 	c.Session.ReuseInterval = either(c.Session.ReuseInterval, 10*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
@@ -386,6 +392,8 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
+
+func plainText(code string) (string, error) { return "Your code is " + code, nil }
 
 // either returns v, or the fallback when v is its type's zero value.
 func either[T comparable](v, fallback T) T {
@@ -493,6 +501,8 @@ func (a *Auth) tidy(ctx context.Context) error {
 		a.dropOldKeys(ctx),
 		a.store.DropFlows(ctx, yesterday),
 		a.store.DropCounters(ctx, yesterday),
+		a.store.DropChallenges(ctx, yesterday),
+		a.store.DropUnverifiedFactors(ctx, yesterday),
 		a.dropAnonymous(ctx),
 	)
 }
@@ -503,6 +513,10 @@ func (a *Auth) Logger() *slog.Logger { return a.cfg.Logger }
 // ExternalURL returns where clients find this API (Config.ExternalURL), for
 // adapters to know.
 func (a *Auth) ExternalURL() string { return a.cfg.ExternalURL }
+
+// Now returns the time as Config.Now tells it, in UTC and microseconds, for adapters
+// to go by.
+func (a *Auth) Now() time.Time { return a.now() }
 
 // now is the time of one operation, as precise as the database keeps it.
 func (a *Auth) now() time.Time { return a.cfg.Now().UTC().Truncate(time.Microsecond) }

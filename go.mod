@@ -3,6 +3,7 @@ module github.com/postern-auth/postern
 go 1.26.0
 
 require (
+	github.com/boombuler/barcode v1.1.0
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1
 	github.com/dghubble/oauth1 v0.7.3

@@ -24,15 +24,6 @@ func (a *Auth) mayLinkTo(c *Caller) error {
 	return mayChangeAddress(c)
 }
 
-// mayChangeAddress refuses a caller whose address is about to change and who has a
-// second factor but did not use it (guarantees: B11).
-func mayChangeAddress(c *Caller) error {
-	if c.User.highestAAL() == aal2 && c.level() != aal2 {
-		return insufficientAAL()
-	}
-	return nil
-}
-
 func alreadyLinked(toWhom string) *Error {
 	return fail(KindUnprocessable, ErrIdentityAlreadyExists, "Identity is already linked%s", toWhom)
 }

@@ -295,7 +295,7 @@ func TestLinkingNeedsTheSecondFactorForAnAddress(t *testing.T) {
 		wantError(t, err, postern.KindUnauthorized, postern.ErrInsufficientAAL)
 
 		o.raise(t, session.ID)
-		if err := o.UnlinkIdentity(t.Context(), o.caller(t, session), c.User.Identities[1].IdentityID, ""); err != nil {
+		if err := o.UnlinkIdentity(t.Context(), o.caller(t, o.refresh(t, session.RefreshToken)), c.User.Identities[1].IdentityID, ""); err != nil {
 			t.Errorf("with the second factor: %v", err)
 		}
 	})

@@ -29,6 +29,7 @@ const (
 	purposeSMS              purpose = "sms"            // confirms a sign-up by phone, and signs in
 	purposePhoneChange      purpose = "phone_change"   // confirms a new number
 	purposeReauthentication purpose = "reauthenticate" // proves presence
+	purposeFactor           purpose = "mfa"            // answers the challenge of a phone factor
 )
 
 // oneTime is a code, and the token of a link, that were made for somebody.
@@ -159,19 +160,20 @@ func (a *Auth) issue(ctx context.Context, tx Tx, t *oneTime) error {
 
 // claimMail refuses a mail that comes too soon after the last one of its kind.
 func (a *Auth) claimMail(ctx context.Context, tx Tx, kind OneTimeKind, email string) error {
-	return a.claim(ctx, tx, kind, email, a.cfg.Email.MaxFrequency, ErrOverEmailSendRateLimit)
+	return a.claim(ctx, tx, sentTo(kind, email), a.cfg.Email.MaxFrequency, ErrOverEmailSendRateLimit)
 }
 
 func (a *Auth) claimSMS(ctx context.Context, tx Tx, kind OneTimeKind, phone string) error {
-	return a.claim(ctx, tx, kind, phone, a.cfg.Phone.MaxFrequency, ErrOverSMSSendRateLimit)
+	return a.claim(ctx, tx, sentTo(kind, phone), a.cfg.Phone.MaxFrequency, ErrOverSMSSendRateLimit)
 }
 
-func (a *Auth) claim(ctx context.Context, tx Tx, kind OneTimeKind, to string, spacing time.Duration, code Code) error {
+// claim refuses what comes too soon after the last time that a counter was set.
+func (a *Auth) claim(ctx context.Context, tx Tx, counter string, spacing time.Duration, code Code) error {
 	if spacing <= time.Microsecond { // finer than clocks of several processes, or off
 		return nil
 	}
 	now := a.now()
-	last, err := tx.Claim(ctx, sentTo(kind, to), now, now.Add(-spacing))
+	last, err := tx.Claim(ctx, counter, now, now.Add(-spacing))
 	if errors.Is(err, ErrRowTaken) {
 		left := last.Add(spacing).Sub(now)
 		return fail(KindTooMany, code, "For security purposes, you can only request this after %d seconds.", int(left.Seconds()))

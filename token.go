@@ -35,12 +35,6 @@ type Session struct {
 	Refresh RefreshInfo `json:"-"`
 }
 
-// Authenticator assurance levels.
-const (
-	aal1 = "aal1"
-	aal2 = "aal2"
-)
-
 // addSession stores a new session of a user, in the transaction that decided to
 // open it, and notes the sign-in.
 func (a *Auth) addSession(ctx context.Context, tx Tx, user *UserRecord, method string) (*SessionRecord, error) {
@@ -144,25 +138,6 @@ func (a *Auth) accessTokenEnd(u *User, s *SessionRecord, now time.Time) time.Tim
 		}
 	}
 	return end
-}
-
-// level is the assurance level that a session's methods add up to.
-func (s *SessionRecord) level() string {
-	for _, e := range s.AMR {
-		switch e.Method {
-		case "totp", "mfa/phone", "mfa/webauthn":
-			return aal2
-		}
-	}
-	return aal1
-}
-
-// highestAAL is what the user could reach with the factors it has.
-func (u *User) highestAAL() string {
-	if slices.ContainsFunc(u.Factors, func(f Factor) bool { return f.Status == "verified" }) {
-		return aal2
-	}
-	return aal1
 }
 
 func amrClaim(u *User, s *SessionRecord) []AMR {

@@ -281,7 +281,7 @@ func (a *Auth) checkUpdate(p *UpdateUserParams) (err error) {
 func (a *Auth) mayUpdate(ctx context.Context, u *update) error {
 	user, credentials := u.read, u.Password != nil || u.newEmail() || u.newPhone()
 	switch {
-	case credentials && user.highestAAL() == aal2 && u.caller.level() != aal2:
+	case credentials && lacksSecondFactor(u.caller, &user.User):
 		return insufficientAAL()
 	case user.IsAnonymous && u.Password != nil && u.Email == "" && u.Phone == "":
 		return fail(KindUnprocessable, ErrValidationFailed, "Updating password of an anonymous user without an email or phone is not allowed")
@@ -308,18 +308,6 @@ func (a *Auth) refuseTaken(ctx context.Context, taken func(context.Context, stri
 		return refusal
 	}
 	return nil
-}
-
-func insufficientAAL() *Error {
-	return fail(KindUnauthorized, ErrInsufficientAAL, "AAL2 session is required to update email or password when MFA is enabled.")
-}
-
-// level is the assurance level of the caller's session.
-func (c *Caller) level() string {
-	if c.session == nil {
-		return aal1
-	}
-	return c.session.level()
 }
 
 func emailExists() *Error {

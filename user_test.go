@@ -380,7 +380,7 @@ func TestUpdateUserNeedsTheSecondFactorForAPassword(t *testing.T) {
 			t.Errorf("metadata needs no second factor: %v", err)
 		}
 		s.raise(t, session.ID)
-		if _, err := s.UpdateUser(t.Context(), s.caller(t, session), postern.UpdateUserParams{Password: &password}); err != nil {
+		if _, err := s.UpdateUser(t.Context(), s.caller(t, s.refresh(t, session.RefreshToken)), postern.UpdateUserParams{Password: &password}); err != nil {
 			t.Errorf("with aal2: %v", err)
 		}
 	})

@@ -40,6 +40,7 @@ func TestNothingSetMeansGoTruesDefaults(t *testing.T) {
 			Password:    postern.PasswordConfig{MinLength: 6, Algorithm: "bcrypt", BcryptCost: 10},
 			JWT:         postern.JWTConfig{TTL: time.Hour},
 			Session:     postern.SessionConfig{ReuseInterval: 10 * time.Second},
+			MFA:         defaultMFA(),
 			Encryption:  postern.EncryptionConfig{Keys: map[string]postern.Secret{}},
 
 			OAuth:           postern.OAuthConfig{LinkingDomains: map[string]string{}},
@@ -84,11 +85,22 @@ func defaultPhone(changes ...func(*postern.PhoneConfig)) postern.PhoneConfig {
 	return c
 }
 
+func defaultMFA(changes ...func(*postern.MFAConfig)) postern.MFAConfig {
+	c := postern.MFAConfig{
+		Phone:           postern.PhoneFactorConfig{MaxFrequency: time.Minute, CodeLength: 6},
+		ChallengeExpiry: 5 * time.Minute, FactorExpiry: 5 * time.Minute, MaxEnrolled: 10, MaxVerified: 10,
+	}
+	for _, change := range changes {
+		change(&c)
+	}
+	return c
+}
+
 // withoutFuncs is s without what reflect.DeepEqual finds different every time.
 func withoutFuncs(s *goenv.Settings) *goenv.Settings {
 	bare := *s
 	bare.Renderer = nil
-	bare.Config.Phone.Text, bare.Config.Phone.Check = nil, nil
+	bare.Config.Phone.Text, bare.Config.Phone.Check, bare.Config.MFA.Phone.Text = nil, nil, nil
 	bare.Config.CustomProviders.Maker = nil
 	return &bare
 }
@@ -136,6 +148,25 @@ func TestVariables(t *testing.T) {
 			{"GOTRUE_LOG_LEVEL=fatal", logLevel, slog.LevelError},
 			{"GOTRUE_LOG_LEVEL=trace", logLevel, slog.LevelDebug - 4},
 			{"GOTRUE_DISABLE_SIGNUP=true", func(s *goenv.Settings) any { return s.Config.DisableSignUp }, true},
+		},
+		"second factors": {
+			{"GOTRUE_MFA_TOTP_ENROLL_ENABLED=false GOTRUE_MFA_TOTP_VERIFY_ENABLED=false", mfa, defaultMFA(func(c *postern.MFAConfig) {
+				c.TOTP = postern.TOTPConfig{NoEnroll: true, NoVerify: true}
+			})},
+			{"GOTRUE_MFA_PHONE_ENROLL_ENABLED=true GOTRUE_MFA_PHONE_VERIFY_ENABLED=true GOTRUE_MFA_PHONE_OTP_LENGTH=8 GOTRUE_MFA_PHONE_MAX_FREQUENCY=0s",
+				mfa, defaultMFA(func(c *postern.MFAConfig) {
+					c.Phone = postern.PhoneFactorConfig{Enroll: true, Verify: true, CodeLength: 8, MaxFrequency: off}
+				})},
+			{"GOTRUE_MFA_CHALLENGE_EXPIRY_DURATION=600 GOTRUE_MFA_FACTOR_EXPIRY_DURATION=1h GOTRUE_MFA_MAX_ENROLLED_FACTORS=3 GOTRUE_MFA_MAX_VERIFIED_FACTORS=2",
+				mfa, defaultMFA(func(c *postern.MFAConfig) {
+					c.ChallengeExpiry, c.FactorExpiry, c.MaxEnrolled, c.MaxVerified = 10*time.Minute, time.Hour, 3, 2
+				})},
+			{"GOTRUE_MFA_PHONE_TEMPLATE={{.Code}}!", func(s *goenv.Settings) any {
+				text, _ := s.Config.MFA.Phone.Text("123456")
+				return text
+			}, "123456!"},
+			{"GOTRUE_MAILER_NOTIFICATIONS_MFA_FACTOR_ENROLLED_ENABLED=true GOTRUE_MAILER_NOTIFICATIONS_MFA_FACTOR_UNENROLLED_ENABLED=true",
+				notify, postern.NotifyConfig{FactorEnrolled: true, FactorUnenrolled: true}},
 		},
 		"database": {
 			{"DATABASE_URL=sqlite:/var/lib/postern.db", databaseURL, "sqlite:/var/lib/postern.db"},
@@ -295,6 +326,7 @@ func session(s *goenv.Settings) any            { return s.Config.Session }
 func encryption(s *goenv.Settings) any         { return s.Config.Encryption }
 func email(s *goenv.Settings) any              { return s.Config.Email }
 func phone(s *goenv.Settings) any              { return withoutFuncs(s).Config.Phone }
+func mfa(s *goenv.Settings) any                { return withoutFuncs(s).Config.MFA }
 func notify(s *goenv.Settings) any             { return s.Config.Email.Notify }
 func oauth(s *goenv.Settings) any              { return s.Config.OAuth }
 func anonymousMaxAge(s *goenv.Settings) any    { return s.Config.AnonymousMaxAge }

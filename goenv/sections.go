@@ -239,12 +239,22 @@ func envelopeKey(key postern.Secret) error {
 }
 
 // secondFactors is contract config.md §1.7.
-func secondFactors(r *reader, _ *Settings) {
+func secondFactors(r *reader, s *Settings) {
+	c := &s.Config.MFA
+	c.ChallengeExpiry = r.seconds("GOTRUE_MFA_CHALLENGE_EXPIRY_DURATION", 300)
+	c.FactorExpiry = r.duration("GOTRUE_MFA_FACTOR_EXPIRY_DURATION", 5*time.Minute, 0)
+	c.MaxEnrolled = r.number("GOTRUE_MFA_MAX_ENROLLED_FACTORS", 10, 0, math.MaxInt32)
+	c.MaxVerified = r.number("GOTRUE_MFA_MAX_VERIFIED_FACTORS", 10, 0, math.MaxInt32)
+	c.TOTP.NoEnroll = !r.flag("GOTRUE_MFA_TOTP_ENROLL_ENABLED", true)
+	c.TOTP.NoVerify = !r.flag("GOTRUE_MFA_TOTP_VERIFY_ENABLED", true)
+	c.Phone.Enroll = r.flag("GOTRUE_MFA_PHONE_ENROLL_ENABLED", false)
+	c.Phone.Verify = r.flag("GOTRUE_MFA_PHONE_VERIFY_ENABLED", false)
+	c.Phone.CodeLength = r.number("GOTRUE_MFA_PHONE_OTP_LENGTH", 6, 0, math.MaxInt32)
+	c.Phone.MaxFrequency = offAtZero(r.duration("GOTRUE_MFA_PHONE_MAX_FREQUENCY", time.Minute, 0))
+	c.Phone.Text = messageText(r, "GOTRUE_MFA_PHONE_TEMPLATE")
 	r.later(`
-		GOTRUE_MFA_{CHALLENGE_EXPIRY_DURATION,FACTOR_EXPIRY_DURATION,RATE_LIMIT_CHALLENGE_AND_VERIFY}
-		GOTRUE_MFA_{MAX_ENROLLED_FACTORS,MAX_VERIFIED_FACTORS}
-		GOTRUE_MFA_{TOTP,PHONE,WEB_AUTHN}_{ENROLL,VERIFY}_ENABLED
-		GOTRUE_MFA_PHONE_{OTP_LENGTH,MAX_FREQUENCY,TEMPLATE}
+		GOTRUE_MFA_RATE_LIMIT_CHALLENGE_AND_VERIFY
+		GOTRUE_MFA_WEB_AUTHN_{ENROLL,VERIFY}_ENABLED
 		GOTRUE_WEBAUTHN_{RP_ID,RP_DISPLAY_NAME,RP_ORIGINS,CHALLENGE_EXPIRY_DURATION} RP_ID
 		GOTRUE_PASSKEY_{ENABLED,MAX_PASSKEYS_PER_USER}
 		GOTRUE_SAML_{ENABLED,PRIVATE_KEY,PRIVATE_KEY_NEXT,ALLOW_ENCRYPTED_ASSERTIONS,RELAY_STATE_VALIDITY_PERIOD}
@@ -280,7 +290,6 @@ func mails(r *reader, s *Settings) {
 	r.later(`
 		GOTRUE_SMTP_LOGGING_ENABLED
 		GOTRUE_MAILER_EXTERNAL_HOSTS
-		GOTRUE_MAILER_NOTIFICATIONS_{MFA_FACTOR_ENROLLED,MFA_FACTOR_UNENROLLED}_ENABLED
 		GOTRUE_MAILER_EMAIL_{BACKGROUND_SENDING,VALIDATION_EXTENDED,VALIDATION_SERVICE_URL,VALIDATION_SERVICE_HEADERS,VALIDATION_BLOCKED_MX}
 		GOTRUE_MAILER_TEMPLATE_{RELOADING_ENABLED,RELOADING_MAX_IDLE}`)
 	s.Renderer = renderer(r, s)
@@ -295,6 +304,7 @@ func notifications(r *reader) postern.NotifyConfig {
 	return postern.NotifyConfig{
 		PasswordChanged: on("PASSWORD_CHANGED"), EmailChanged: on("EMAIL_CHANGED"), PhoneChanged: on("PHONE_CHANGED"),
 		IdentityLinked: on("IDENTITY_LINKED"), IdentityUnlinked: on("IDENTITY_UNLINKED"),
+		FactorEnrolled: on("MFA_FACTOR_ENROLLED"), FactorUnenrolled: on("MFA_FACTOR_UNENROLLED"),
 	}
 }
 
@@ -391,11 +401,17 @@ func messages(r *reader, s *Settings) {
 	c.TestCodesUntil = read(r, "GOTRUE_SMS_TEST_OTP_VALID_UNTIL", time.Time{}, "a time as RFC 3339 writes it", func(text string) (time.Time, error) {
 		return time.Parse(time.RFC3339, text)
 	})
-	template, err := sms.ParseTemplate(r.text("GOTRUE_SMS_TEMPLATE", "Your code is {{ .Code }}"))
-	if r.wrong("GOTRUE_SMS_TEMPLATE", bare(err)); err == nil {
-		c.Text = template.Render
-	}
+	c.Text = messageText(r, "GOTRUE_SMS_TEMPLATE")
 	smsService(r, s)
+}
+
+// messageText reads the text of a message with a code, nil for one that is wrong.
+func messageText(r *reader, name string) func(code string) (string, error) {
+	template, err := sms.ParseTemplate(r.text(name, "Your code is {{ .Code }}"))
+	if r.wrong(name, bare(err)); err != nil {
+		return nil
+	}
+	return template.Render
 }
 
 // testCodes reads phone:code pairs.

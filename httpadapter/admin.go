@@ -76,7 +76,7 @@ func chosenID(s string) (uuid.UUID, error) {
 
 // adminUser serves GET /admin/users/{user_id}.
 func (s *server) adminUser(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathUserID(r)
+	id, err := pathUUID(r, "user_id")
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *server) adminUser(w http.ResponseWriter, r *http.Request) error {
 
 // adminUpdateUser serves PUT /admin/users/{user_id}.
 func (s *server) adminUpdateUser(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathUserID(r)
+	id, err := pathUUID(r, "user_id")
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ type adminUserDeleteParams struct {
 
 // adminDeleteUser serves DELETE /admin/users/{user_id}, with or without a body.
 func (s *server) adminDeleteUser(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathUserID(r)
+	id, err := pathUUID(r, "user_id")
 	if err != nil {
 		return err
 	}
@@ -127,16 +127,6 @@ func (s *server) adminDeleteUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return respond(w, http.StatusOK, struct{}{})
-}
-
-func pathUserID(r *http.Request) (uuid.UUID, error) {
-	id, ok := parseUUID(r.PathValue("user_id"))
-	if !ok {
-		return uuid.Nil, &postern.Error{
-			Kind: postern.KindNotFound, Code: postern.ErrValidationFailed, Message: "user_id must be an UUID",
-		}
-	}
-	return id, nil
 }
 
 // adminListUsers serves GET /admin/users, by page number or by cursor.

@@ -101,3 +101,31 @@ func parseUUID(s string) (uuid.UUID, bool) {
 	id, err := uuid.Parse(s)
 	return id, err == nil && len(s) == len(uuid.Nil.String())
 }
+
+// pathUUID reads a parameter of the path.
+func pathUUID(r *http.Request, name string) (uuid.UUID, error) {
+	id, ok := parseUUID(r.PathValue(name))
+	if !ok {
+		return uuid.Nil, &postern.Error{
+			Kind: postern.KindNotFound, Code: postern.ErrValidationFailed, Message: name + " must be an UUID",
+		}
+	}
+	return id, nil
+}
+
+// wireUUID is a member of a body that holds a UUID.
+type wireUUID uuid.UUID
+
+// UnmarshalText is parseUUID, with GoTrue's words for what is none.
+func (u *wireUUID) UnmarshalText(text []byte) error {
+	id, ok := parseUUID(string(text))
+	switch {
+	case ok:
+		*u = wireUUID(id)
+	case len(text) != len(uuid.Nil.String()):
+		return fmt.Errorf("uuid: incorrect UUID length %d in string %q", len(text), text)
+	default:
+		return fmt.Errorf("uuid: incorrect UUID format in string %q", text)
+	}
+	return nil
+}

@@ -117,6 +117,11 @@ func (s *server) routes() http.Handler {
 		{"GET", "/user/identities/authorize", s.linkIdentity},
 		{"DELETE", "/user/identities/{identity_id}", s.unlinkIdentity},
 
+		{"POST", "/factors/", s.enrollFactor},
+		{"POST", "/factors/{factor_id}/challenge", s.challengeFactor},
+		{"POST", "/factors/{factor_id}/verify", s.verifyFactor},
+		{"DELETE", "/factors/{factor_id}/", s.unenrollFactor},
+
 		{"POST", "/invite", behind(admin, s.invite)},
 		{"POST", "/admin/generate_link", s.generateLink},
 		{"GET", "/admin/users/", s.adminListUsers},
@@ -124,6 +129,9 @@ func (s *server) routes() http.Handler {
 		{"GET", "/admin/users/{user_id}/", s.adminUser},
 		{"PUT", "/admin/users/{user_id}/", s.adminUpdateUser},
 		{"DELETE", "/admin/users/{user_id}/", s.adminDeleteUser},
+		{"GET", "/admin/users/{user_id}/factors/", s.adminListFactors},
+		{"PUT", "/admin/users/{user_id}/factors/{factor_id}/", s.adminUpdateFactor},
+		{"DELETE", "/admin/users/{user_id}/factors/{factor_id}/", s.adminDeleteFactor},
 
 		{"GET", "/admin/custom-providers/", s.adminListCustomProviders},
 		{"POST", "/admin/custom-providers/", s.adminCreateCustomProvider},

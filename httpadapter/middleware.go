@@ -48,6 +48,39 @@ func RequireAdmin(a *postern.Auth) func(http.Handler) http.Handler {
 	return requireCaller(a, claimsOnly(a.AuthenticateAdmin))
 }
 
+// RequireAAL2 is RequireUser for those who have used a second factor in their
+// session. Others get 403 insufficient_aal, on which a client asks for the factor
+// and tries again.
+func RequireAAL2(a *postern.Auth) func(http.Handler) http.Handler {
+	return requireProof(a, func(c *postern.Caller) bool { return c.AAL() == "aal2" }, &postern.Error{
+		Kind: postern.KindForbidden, Code: postern.ErrInsufficientAAL, Message: "AAL2 required: verify a second factor first",
+	})
+}
+
+// RequireRecentSignIn is RequireUser for those who have proven who they are, by
+// whatever method, no longer ago than maxAge: for what nobody should be able to do
+// who finds a browser open. A second factor counts, refreshing a session does not.
+// Others get 403 reauthentication_needed.
+func RequireRecentSignIn(a *postern.Auth, maxAge time.Duration) func(http.Handler) http.Handler {
+	return requireProof(a, func(c *postern.Caller) bool { return a.Now().Sub(c.LastAuthenticated()) <= maxAge }, &postern.Error{
+		Kind: postern.KindForbidden, Code: postern.ErrReauthenticationNeeded, Message: "Sign in again to do this",
+	})
+}
+
+// requireProof is RequireUser for callers of whom a condition is true.
+func requireProof(a *postern.Auth, enough func(*postern.Caller) bool, refusal *postern.Error) func(http.Handler) http.Handler {
+	user := RequireUser(a)
+	return func(next http.Handler) http.Handler {
+		return user(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !enough(postern.CallerFromContext(r.Context())) {
+				fail(w, r, refusal)
+				return
+			}
+			next.ServeHTTP(w, r)
+		}))
+	}
+}
+
 func claimsOnly(verify func(context.Context, string) (*postern.Claims, error)) func(context.Context, string) (*postern.Caller, error) {
 	return func(ctx context.Context, token string) (*postern.Caller, error) {
 		claims, err := verify(ctx, token)

@@ -50,11 +50,9 @@ func (s *server) linkIdentity(w http.ResponseWriter, r *http.Request) error {
 
 // unlinkIdentity serves DELETE /user/identities/{identity_id}.
 func (s *server) unlinkIdentity(w http.ResponseWriter, r *http.Request) error {
-	id, ok := parseUUID(r.PathValue("identity_id"))
-	if !ok {
-		return &postern.Error{
-			Kind: postern.KindNotFound, Code: postern.ErrValidationFailed, Message: "identity_id must be an UUID",
-		}
+	id, err := pathUUID(r, "identity_id")
+	if err != nil {
+		return err
 	}
 	if err := s.auth.UnlinkIdentity(r.Context(), postern.CallerFromContext(r.Context()), id, audienceOf(r)); err != nil {
 		return err

@@ -61,6 +61,9 @@ var differences = []difference{
 	{id: "oauth-state", why: "guarantee B13", shows: showOAuthState},
 	{id: "id-token-once", why: "guarantee B14", shows: showIDTokenOnce},
 	{id: "web3-once", why: "guarantee A1", shows: showWeb3Once},
+	{id: "raised-tokens", why: "guarantee B11", rewrite: raisedTokens},
+	{id: "factor-tries", why: "guarantees A1, A5", shows: showFactorTries},
+	{id: "factor-by-factor", why: "guarantee B11", shows: showFactorByFactor},
 
 	{id: "pending-sign-up", why: "guarantees B7, D19", shows: showPendingSignUp},
 	{id: "banned-after-password", why: "guarantee D19", shows: showBannedAfterPassword},
@@ -129,6 +132,23 @@ func reuseEndsSession(scenario string, s *step) bool {
 		s.refuse(http.StatusBadRequest, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
 	case 6:
 		s.refuse(http.StatusForbidden, "session_not_found", "Session from session_id claim in JWT does not exist")
+	default:
+		return false
+	}
+	return true
+}
+
+// raisedTokens: a refresh token from before a second factor was used is not known
+// any more, and the counter has moved on by two.
+func raisedTokens(scenario string, s *step) bool {
+	if scenario != "totp-full-flow" {
+		return false
+	}
+	switch s.Number {
+	case 7:
+		s.refuse(http.StatusBadRequest, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
+	case 8:
+		s.Response.Headers["sb-auth-refresh-token-counter"] = "3"
 	default:
 		return false
 	}
