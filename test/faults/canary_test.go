@@ -227,6 +227,7 @@ func (v *intruder) visit() {
 
 	v.wrongBodies()
 	v.wrongTokens(access)
+	v.factors()
 	v.refreshes(refresh)
 	v.administrate()
 }
@@ -260,6 +261,22 @@ func (v *intruder) wrongTokens(access string) {
 		v.send("GET", "/user", token, nil, 403)
 		v.send("GET", "/admin/users", token, nil, 403)
 	}
+}
+
+// factors enrols an app and uses it, with wrong codes first.
+func (v *intruder) factors() {
+	token := v.send("POST", "/signup", "", map[string]string{"email": "grace.h@example.com", "password": v.password("of-the-app")}, 200).text("access_token")
+	enrolled := v.send("POST", "/factors", token, map[string]string{"factor_type": "totp"}, 200)
+	p := app{token, "/factors/" + enrolled.text("id"), enrolled.text("totp", "secret")}
+	v.add("the secret of an app", p.secret)
+	v.send("POST", "/factors", token, map[string]string{"factor_type": v.password("as-type")}, 400)
+	challenge := p.challenge(v.t, v.client)
+	verify := func(code string, want int) {
+		v.send("POST", p.path+"/verify", token, map[string]string{"challenge_id": challenge, "code": code}, want)
+	}
+	verify(v.password("as-code"), 422)
+	v.send("POST", p.path+"/verify", token, map[string]string{"challenge_id": "none", "code": v.password("for-nothing")}, 400)
+	verify(p.code(v.t), 200)
 }
 
 // refreshes uses a refresh token until its session is ended.
@@ -449,6 +466,9 @@ func TestPrintedRecordsShowNoSecret(t *testing.T) {
 		"UserRecord":                 postern.UserRecord{PasswordHash: secret},
 		"SessionRecord":              session,
 		"SessionUpgrade":             postern.SessionUpgrade{Key: secret},
+		"SessionRaise":               postern.SessionRaise{Key: secret},
+		"FactorRecord":               postern.FactorRecord{Secret: secret},
+		"ChallengeRecord":            postern.ChallengeRecord{Code: secret},
 		"KeyRecord":                  postern.KeyRecord{KID: "k", Secret: secret},
 		"LegacyToken":                postern.LegacyToken{Token: secret, Successor: secret},
 		"FlowRecord":                 postern.FlowRecord{ProviderAccessToken: secret, ProviderRefreshToken: secret},

@@ -173,11 +173,15 @@ type answer struct {
 // ok reports whether the server did what it was asked for.
 func (a *answer) ok() bool { return a.status/100 == 2 }
 
-// text returns a member of the body, "" for none.
-func (a *answer) text(name string) string {
-	var members map[string]any
-	_ = json.Unmarshal(a.body, &members)
-	text, _ := members[name].(string)
+// text is a string inside of a JSON answer, "" when there is none.
+func (a *answer) text(path ...string) string {
+	var at any
+	_ = json.Unmarshal(a.body, &at)
+	for _, name := range path {
+		members, _ := at.(map[string]any)
+		at = members[name]
+	}
+	text, _ := at.(string)
 	return text
 }
 
