@@ -14,7 +14,7 @@ const (
 
 // The methods that a second factor adds to a session, by its type.
 var factorMethods = map[string]string{
-	FactorTOTP: "totp", FactorPhone: "mfa/phone", FactorWebAuthn: "mfa/webauthn",
+	FactorTOTP: "totp", FactorPhone: "mfa/phone", FactorWebAuthn: "mfa/webauthn", FactorRecoveryCode: "mfa/recovery_code",
 }
 
 func raisingMethods() []string { return slices.Collect(maps.Values(factorMethods)) }
@@ -28,9 +28,10 @@ func (s *SessionRecord) level() string {
 	return aal1
 }
 
-// highestAAL is what the user could reach with the factors it has.
+// highestAAL is what the user could reach with the factors it has. Recovery codes
+// stand in for a factor: alone they are none.
 func (u *User) highestAAL() string {
-	if slices.ContainsFunc(u.Factors, func(f Factor) bool { return f.Status == factorVerified }) {
+	if slices.ContainsFunc(u.Factors, func(f Factor) bool { return f.Status == factorVerified && f.FactorType != FactorRecoveryCode }) {
 		return aal2
 	}
 	return aal1

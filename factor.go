@@ -14,9 +14,10 @@ import (
 
 // The types of factors.
 const (
-	FactorTOTP     = "totp"
-	FactorPhone    = "phone"
-	FactorWebAuthn = "webauthn"
+	FactorTOTP         = "totp"
+	FactorPhone        = "phone"
+	FactorWebAuthn     = "webauthn"
+	FactorRecoveryCode = "recovery_code" // a set of codes; see GenerateRecoveryCodes
 )
 
 // The statuses of factors.
@@ -150,12 +151,7 @@ func (a *Auth) seedTOTP(f *FactorRecord, u *User, issuer string) (*TOTPEnrollmen
 // makeRoom refuses a factor that the user may not have beside its others, and
 // removes those that it takes the place of.
 func (a *Auth) makeRoom(ctx context.Context, tx Tx, c *Caller, f *Factor) error {
-	// One enrolment of a user after the other, or several at once would all find
-	// room: the counter's row is the lock.
-	if _, err := tx.Count(ctx, "enrolment "+c.User.ID.String(), a.now(), a.now()); err != nil {
-		return err
-	}
-	user, err := tx.FindUser(ctx, c.User.ID)
+	user, err := a.enrolling(ctx, tx, c.User.ID)
 	if err != nil {
 		return err
 	}
@@ -163,10 +159,13 @@ func (a *Auth) makeRoom(ctx context.Context, tx Tx, c *Caller, f *Factor) error 
 	if err != nil {
 		return err
 	}
-	verified := 0
+	enrolled, verified := 0, 0
 	for _, other := range kept {
-		if other.Status == factorVerified {
-			verified++
+		if other.FactorType != FactorRecoveryCode {
+			enrolled++
+			if other.Status == factorVerified {
+				verified++
+			}
 		}
 		switch {
 		case other.FactorType == FactorPhone && other.Phone == f.Phone && f.FactorType == FactorPhone:
@@ -176,12 +175,21 @@ func (a *Auth) makeRoom(ctx context.Context, tx Tx, c *Caller, f *Factor) error 
 		}
 	}
 	switch {
-	case len(kept) >= a.cfg.MFA.MaxEnrolled, verified >= a.cfg.MFA.MaxVerified:
+	case enrolled >= a.cfg.MFA.MaxEnrolled, verified >= a.cfg.MFA.MaxVerified:
 		return fail(KindUnprocessable, ErrTooManyEnrolledMFAFactors, "Maximum number of verified factors reached, unenroll to continue")
 	case lacksSecondFactor(c, &user.User):
 		return needsAAL2ToEnroll()
 	}
 	return nil
+}
+
+// enrolling returns a user to whom nobody else can give a factor before the
+// transaction ends. Several at once would all find room: a counter's row is the lock.
+func (a *Auth) enrolling(ctx context.Context, tx Tx, userID uuid.UUID) (*UserRecord, error) {
+	if _, err := tx.Count(ctx, "enrolment "+userID.String(), a.now(), a.now()); err != nil {
+		return nil, err
+	}
+	return tx.FindUser(ctx, userID)
 }
 
 // dropAbandoned removes factors that were never verified: those that nobody has
@@ -231,6 +239,8 @@ func (a *Auth) factor(ctx context.Context, userID, id uuid.UUID) (*FactorRecord,
 func (a *Auth) UnenrollFactor(ctx context.Context, c *Caller, id uuid.UUID) error {
 	f, err := a.factor(ctx, c.User.ID, id)
 	switch {
+	case errors.Is(err, ErrMFAFactorNotFound):
+		return a.unenrollCodes(ctx, c, id)
 	case err != nil:
 		return err
 	case c.session == nil:
@@ -254,6 +264,9 @@ func (a *Auth) removeFactor(ctx context.Context, f *FactorRecord, by *User, what
 			return err
 		}
 		if owner, err = tx.FindUser(ctx, f.UserID); err != nil {
+			return err
+		}
+		if err := a.dropLoneCodes(ctx, tx, owner); err != nil {
 			return err
 		}
 		return a.audit(ctx, tx, what, by, factorTraits(&f.Factor))
@@ -339,6 +352,9 @@ func (a *Auth) AdminUpdateFactor(ctx context.Context, userID, id uuid.UUID, p Ad
 // (contract: endpoints.md, DELETE /admin/users/{user_id}/factors/{factor_id}).
 func (a *Auth) AdminDeleteFactor(ctx context.Context, userID, id uuid.UUID) (*Factor, error) {
 	f, err := a.adminFactor(ctx, userID, id)
+	if errors.Is(err, ErrMFAFactorNotFound) {
+		return a.adminDeleteCodes(ctx, userID, id)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,9 @@ import (
 // MFAConfig is about second factors. The zero value lets users have authenticator
 // apps.
 type MFAConfig struct {
-	TOTP  TOTPConfig
-	Phone PhoneFactorConfig
+	TOTP          TOTPConfig
+	Phone         PhoneFactorConfig
+	RecoveryCodes RecoveryCodesConfig
 
 	// ChallengeExpiry is how long a challenge can be answered. Defaults to 5
 	// minutes, which is also the least.
@@ -52,6 +53,14 @@ type PhoneFactorConfig struct {
 	MaxFrequency time.Duration
 	// Text writes the message that carries a code. Defaults to "Your code is …".
 	Text func(code string) (string, error)
+}
+
+// RecoveryCodesConfig is about codes that stand in for a factor that was lost.
+type RecoveryCodesConfig struct {
+	// NoEnroll refuses new sets.
+	NoEnroll bool
+	// NoVerify refuses codes.
+	NoVerify bool
 }
 
 func (c MFAConfig) withDefaults() MFAConfig {
@@ -200,14 +209,27 @@ func (a *Auth) VerifyFactor(ctx context.Context, c *Caller, factorID uuid.UUID, 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.countTry(ctx, f); err != nil {
+	if err := a.countTry(ctx, f.ID, ErrOverRequestRateLimit); err != nil {
 		return nil, err
 	}
 	spend, err := a.checkAnswer(ctx, f, ch, p.Code)
 	if err != nil {
 		return nil, err
 	}
-	return a.raise(ctx, c, f, ch, spend)
+	session, err := a.raise(ctx, c, &f.Factor, func(ctx context.Context, tx Tx) error {
+		if err := tx.TakeChallenge(ctx, ch.ID, a.now()); err != nil {
+			return missing(err, challengeUsed())
+		}
+		if err := spend(ctx, tx); err != nil {
+			return err
+		}
+		return a.countsFromNow(ctx, tx, f)
+	})
+	if err == nil && f.Status != factorVerified && a.cfg.Email.Notify.FactorEnrolled {
+		u := session.User
+		a.tell(ctx, a.notice(ctx, Mail{Type: MailFactorEnrolled, To: u.Email, User: u, FactorType: f.FactorType})...)
+	}
+	return session, err
 }
 
 // challengeOf returns a challenge that can still be answered, from where it was
@@ -239,29 +261,30 @@ const (
 	factorTriesTime = 15 * time.Minute
 )
 
-func triesOf(f *FactorRecord) string { return "tries " + f.ID.String() }
+func triesOf(factorID uuid.UUID) string { return "tries " + factorID.String() }
 
 // countTry counts an answer before it is looked at, so that no number of them at
 // once gets more than its share.
-func (a *Auth) countTry(ctx context.Context, f *FactorRecord) error {
+func (a *Auth) countTry(ctx context.Context, factorID uuid.UUID, refusal Code) error {
 	now := a.now()
-	n, err := a.store.Count(ctx, triesOf(f), now, now.Add(-factorTriesTime))
+	n, err := a.store.Count(ctx, triesOf(factorID), now, now.Add(-factorTriesTime))
 	switch {
 	case err != nil:
 		return internal("Database error verifying MFA", err)
 	case n > maxFactorTries:
-		return fail(KindTooMany, ErrOverRequestRateLimit, "Too many codes were tried, wait for %d minutes", int(factorTriesTime.Minutes()))
+		return fail(KindTooMany, refusal, "Too many codes were tried, wait for %d minutes", int(factorTriesTime.Minutes()))
 	}
 	return nil
 }
 
-// spending uses up what a right answer was, in the transaction that raises a session.
+// spending uses up what was shown, in the transaction that raises a session.
 type spending func(ctx context.Context, tx Tx) error
 
-// checkAnswer says whether an answer is right.
+// checkAnswer says whether an answer is right, and what it uses up then besides its
+// challenge.
 func (a *Auth) checkAnswer(ctx context.Context, f *FactorRecord, ch *ChallengeRecord, code string) (spending, error) {
 	if f.FactorType == FactorPhone {
-		return nil, a.checkPhoneCode(ctx, f, ch, strings.TrimSpace(code))
+		return nothingMore, a.checkPhoneCode(ctx, f, ch, strings.TrimSpace(code))
 	}
 	secret, err := a.cfg.Encryption.open(f.ID, f.Secret)
 	if err != nil {
@@ -276,6 +299,8 @@ func (a *Auth) checkAnswer(ctx context.Context, f *FactorRecord, ch *ChallengeRe
 	}
 	return func(ctx context.Context, tx Tx) error { return takeStep(ctx, tx, f, step) }, nil
 }
+
+func nothingMore(context.Context, Tx) error { return nil }
 
 // takeStep uses up a time step, and those before it (RFC 6238 §5.2).
 func takeStep(ctx context.Context, tx Tx, f *FactorRecord, step int64) error {
@@ -320,8 +345,9 @@ func (a *Auth) checkPhoneCode(ctx context.Context, f *FactorRecord, ch *Challeng
 	return wrong
 }
 
-// raise uses a challenge up and raises the session, once of however many at once.
-func (a *Auth) raise(ctx context.Context, c *Caller, f *FactorRecord, ch *ChallengeRecord, spend spending) (*Session, error) {
+// raise raises the caller's session by a factor, in the transaction that uses up what
+// was shown: once of however many times at once.
+func (a *Auth) raise(ctx context.Context, c *Caller, f *Factor, spend spending) (*Session, error) {
 	key, err := a.newRefreshKey(c.SessionID)
 	if err != nil {
 		return nil, err
@@ -329,15 +355,7 @@ func (a *Auth) raise(ctx context.Context, c *Caller, f *FactorRecord, ch *Challe
 	var user *UserRecord
 	var session *SessionRecord
 	err = a.store.InTx(ctx, func(tx Tx) (err error) {
-		if err := tx.TakeChallenge(ctx, ch.ID, a.now()); err != nil {
-			return missing(err, challengeUsed())
-		}
-		if spend != nil {
-			if err := spend(ctx, tx); err != nil {
-				return err
-			}
-		}
-		if user, err = a.countsFromNow(ctx, tx, f); err != nil {
+		if err := spend(ctx, tx); err != nil {
 			return err
 		}
 		session, err = tx.RaiseSession(ctx, SessionRaise{
@@ -346,19 +364,19 @@ func (a *Auth) raise(ctx context.Context, c *Caller, f *FactorRecord, ch *Challe
 		if err != nil {
 			return missing(err, fail(KindForbidden, ErrSessionNotFound, "Session from session_id claim in JWT does not exist"))
 		}
-		if err := tx.EndLowSessions(ctx, user.ID); err != nil {
+		if err := tx.EndLowSessions(ctx, c.User.ID); err != nil {
 			return err
 		}
-		if err := tx.DropCounter(ctx, triesOf(f)); err != nil {
+		if err := tx.DropCounter(ctx, triesOf(f.ID)); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, actionFactorTried, &user.User, factorTraits(&f.Factor))
+		if user, err = tx.FindUser(ctx, c.User.ID); err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, actionFactorTried, &user.User, factorTraits(f))
 	})
 	if err != nil {
 		return nil, internal("Database error verifying MFA", err)
-	}
-	if f.Status != factorVerified && a.cfg.Email.Notify.FactorEnrolled {
-		a.tell(ctx, a.notice(ctx, Mail{Type: MailFactorEnrolled, To: user.Email, User: &user.User, FactorType: f.FactorType})...)
 	}
 	return a.firstSession(ctx, user, session)
 }
@@ -371,29 +389,29 @@ func missing(err error, refusal *Error) error {
 	return err
 }
 
-// countsFromNow marks a factor as verified, removes those of its type that are not,
-// and returns the user as it is then.
-func (a *Auth) countsFromNow(ctx context.Context, tx Tx, f *FactorRecord) (*UserRecord, error) {
+// countsFromNow marks a factor as verified, and removes those of its type that are
+// not.
+func (a *Auth) countsFromNow(ctx context.Context, tx Tx, f *FactorRecord) error {
 	if f.Status != factorVerified {
 		_, err := tx.UpdateFactor(ctx, f.ID, a.now(), func(f *FactorRecord) error {
 			f.Status = factorVerified
 			return nil
 		})
 		if err != nil {
-			return nil, missing(err, factorNotFound())
+			return missing(err, factorNotFound())
 		}
 	}
 	user, err := tx.FindUser(ctx, f.UserID)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, other := range user.Factors {
 		if other.FactorType != f.FactorType || other.Status == factorVerified {
 			continue
 		}
 		if err := tx.DeleteFactor(ctx, other.ID); err != nil && !errors.Is(err, ErrNoRow) {
-			return nil, err
+			return err
 		}
 	}
-	return tx.FindUser(ctx, f.UserID)
+	return nil
 }

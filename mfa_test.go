@@ -353,3 +353,27 @@ func TestSecretsOfFactorsAreEncrypted(t *testing.T) {
 		}
 	})
 }
+
+func TestUsersAreToldOfFactorsThatComeAndGo(t *testing.T) {
+	each(t, func(c *postern.Config) { c.Email.Notify.FactorEnrolled, c.Email.Notify.FactorUnenrolled = true, true }, func(t *testing.T, s service) {
+		session := s.signUp(t)
+		last := func() string {
+			m, _ := s.Outbox.Last(ada)
+			return m.Type
+		}
+		given := s.enroll(t, session, "given up")
+		if err := s.UnenrollFactor(t.Context(), s.caller(t, session), given.factor); err != nil || last() != "" {
+			t.Errorf("a factor that never counted: got a mail %q, %v, want none", last(), err)
+		}
+		raised, a := s.withApp(t, session)
+		if got := last(); got != string(postern.MailFactorEnrolled) {
+			t.Errorf("a new factor: got a mail %q, want %s", got, postern.MailFactorEnrolled)
+		}
+		if err := s.UnenrollFactor(t.Context(), s.caller(t, raised), a.factor); err != nil {
+			t.Fatal(err)
+		}
+		if got := last(); got != string(postern.MailFactorUnenrolled) {
+			t.Errorf("one that went: got a mail %q, want %s", got, postern.MailFactorUnenrolled)
+		}
+	})
+}

@@ -30,6 +30,7 @@ const (
 	purposePhoneChange      purpose = "phone_change"   // confirms a new number
 	purposeReauthentication purpose = "reauthenticate" // proves presence
 	purposeFactor           purpose = "mfa"            // answers the challenge of a phone factor
+	purposeRecoveryCode     purpose = "recovery_code"  // stands in for a second factor
 )
 
 // oneTime is a code, and the token of a link, that were made for somebody.

@@ -32,6 +32,7 @@ type Tx interface {
 	userStore
 	sessionStore
 	factorStore
+	recoveryCodeStore
 	oneTimeStore
 	flowStore
 	counterStore
@@ -90,7 +91,7 @@ type userStore interface {
 	// DropOneTimeTokens makes every outstanding one-time token of the user void.
 	DropOneTimeTokens(ctx context.Context, userID uuid.UUID) error
 
-	// DropFactors removes the user's factors and passkeys.
+	// DropFactors removes the user's factors, recovery codes and passkeys.
 	DropFactors(ctx context.Context, userID uuid.UUID) error
 
 	// DropAnonymousUsers deletes users who still are anonymous and were made before
@@ -192,6 +193,27 @@ type factorStore interface {
 
 	// DropChallenges removes the challenges that were made before a time.
 	DropChallenges(ctx context.Context, before time.Time) error
+}
+
+type recoveryCodeStore interface {
+	// AddRecoveryCodes stores a user's set of recovery codes. It is among the factors
+	// that FindUser returns. ErrRowTaken when the user has one, ErrNoRow when the user
+	// is gone.
+	AddRecoveryCodes(ctx context.Context, r *RecoveryCodesRecord) error
+
+	// FindRecoveryCodes returns the set of a user, without what is used.
+	FindRecoveryCodes(ctx context.Context, userID uuid.UUID) (*RecoveryCodesRecord, error)
+
+	// ReplaceRecoveryCodes puts other codes in the place of all that a set has, and
+	// UpdatedAt becomes at. ErrNoRow when the user has no set.
+	ReplaceRecoveryCodes(ctx context.Context, userID uuid.UUID, hashes []string, at time.Time) error
+
+	// TakeRecoveryCode uses a code of a set up. ErrNoRow when there is none of that
+	// hash, or it was used before.
+	TakeRecoveryCode(ctx context.Context, factorID uuid.UUID, hash string, at time.Time) error
+
+	// DropRecoveryCodes removes a user's set. ErrNoRow when there is none.
+	DropRecoveryCodes(ctx context.Context, userID uuid.UUID) error
 }
 
 type oneTimeStore interface {
@@ -433,6 +455,18 @@ type FactorRecord struct {
 	Secret Secret
 	// WebAuthnCredential is the credential of a WebAuthn factor.
 	WebAuthnCredential Metadata
+}
+
+// RecoveryCodesRecord is a user's set of recovery codes.
+type RecoveryCodesRecord struct {
+	ID           uuid.UUID // among the user's factors
+	UserID       uuid.UUID
+	FriendlyName string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+
+	Hashes []string // of the codes that are not used, in their order
+	Used   int      // how many are
 }
 
 // ChallengeRecord is a row of mfa_challenges.

@@ -161,6 +161,9 @@ func TestVariables(t *testing.T) {
 				mfa, defaultMFA(func(c *postern.MFAConfig) {
 					c.ChallengeExpiry, c.FactorExpiry, c.MaxEnrolled, c.MaxVerified = 10*time.Minute, time.Hour, 3, 2
 				})},
+			{"POSTERN_RECOVERY_CODES_ENROLL_ENABLED=false POSTERN_RECOVERY_CODES_VERIFY_ENABLED=false", mfa, defaultMFA(func(c *postern.MFAConfig) {
+				c.RecoveryCodes = postern.RecoveryCodesConfig{NoEnroll: true, NoVerify: true}
+			})},
 			{"GOTRUE_MFA_PHONE_TEMPLATE={{.Code}}!", func(s *goenv.Settings) any {
 				text, _ := s.Config.MFA.Phone.Text("123456")
 				return text

@@ -247,6 +247,8 @@ func secondFactors(r *reader, s *Settings) {
 	c.MaxVerified = r.number("GOTRUE_MFA_MAX_VERIFIED_FACTORS", 10, 0, math.MaxInt32)
 	c.TOTP.NoEnroll = !r.flag("GOTRUE_MFA_TOTP_ENROLL_ENABLED", true)
 	c.TOTP.NoVerify = !r.flag("GOTRUE_MFA_TOTP_VERIFY_ENABLED", true)
+	c.RecoveryCodes.NoEnroll = !r.flag("POSTERN_RECOVERY_CODES_ENROLL_ENABLED", true)
+	c.RecoveryCodes.NoVerify = !r.flag("POSTERN_RECOVERY_CODES_VERIFY_ENABLED", true)
 	c.Phone.Enroll = r.flag("GOTRUE_MFA_PHONE_ENROLL_ENABLED", false)
 	c.Phone.Verify = r.flag("GOTRUE_MFA_PHONE_VERIFY_ENABLED", false)
 	c.Phone.CodeLength = r.number("GOTRUE_MFA_PHONE_OTP_LENGTH", 6, 0, math.MaxInt32)

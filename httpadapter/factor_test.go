@@ -103,3 +103,34 @@ func TestMiddlewareAsksForProofs(t *testing.T) {
 		a.expect(t, request{line: "GET /", token: low.AccessToken}, 403, older("403", "reauthentication_needed", "Sign in again to do this"))
 	})
 }
+
+func TestRecoveryCodes(t *testing.T) {
+	t.Parallel()
+	onEveryStore(t, func(t *testing.T, st postern.Store) {
+		a := newAPI(t, st, settings{})
+		const path = "/factors/recovery-codes"
+		low := a.signUp(t, "low@example.com")
+		a.expect(t, request{line: "POST " + path}, 401)
+		a.expect(t, request{line: "POST " + path, token: low.AccessToken}, 403, older("403", "insufficient_aal", "AAL2 session is required to manage recovery codes"))
+		a.expect(t, request{line: "GET " + path, token: low.AccessToken}, 404, older("404", "mfa_factor_not_found", "Factor not found"))
+		a.expect(t, request{line: "PUT " + path, token: low.AccessToken}, 405)
+
+		session, _ := a.withApp(t, "ann@example.com")
+		got := a.expect(t, request{line: "POST " + path, token: session.AccessToken, body: `{"friendly_name":"on paper","codes":["x"]}`}, 200)
+		wantHeaders(t, got.header, map[string]string{"Cache-Control": "no-store"})
+		codes := decode[postern.RecoveryCodes](t, got)
+		if codes.FriendlyName != "on paper" || len(codes.Codes) != 10 {
+			t.Errorf("got %s, want ten codes on paper", got.body)
+		}
+		a.expect(t, request{line: "POST " + path, token: session.AccessToken}, 422)
+		a.expect(t, request{line: "GET " + path, token: session.AccessToken}, 200, `{"id":"`+codes.ID.String()+`","type":"recovery_code","total":10,"remaining":10}`)
+		for body, status := range map[string]int{`{`: 400, `{}`: 422, `{"code":1}`: 400, `{"code":"` + codes.Codes[0] + `x"}`: 422} {
+			a.expect(t, request{line: "POST " + path + "/verify", token: session.AccessToken, body: body}, status)
+		}
+		raised := a.expect(t, request{line: "POST " + path + "/verify", token: session.AccessToken, body: `{"code":"` + codes.Codes[0] + `"}`}, 200)
+		wantHeaders(t, raised.header, map[string]string{"Cache-Control": "no-store"})
+		token := decode[postern.Session](t, raised).AccessToken
+		a.expect(t, request{line: "POST " + path + "/regenerate", token: token}, 200)
+		a.expect(t, request{line: "DELETE " + path, token: token}, 200, `{"id":"`+codes.ID.String()+`"}`)
+	})
+}

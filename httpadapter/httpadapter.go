@@ -121,6 +121,11 @@ func (s *server) routes() http.Handler {
 		{"POST", "/factors/{factor_id}/challenge", s.challengeFactor},
 		{"POST", "/factors/{factor_id}/verify", s.verifyFactor},
 		{"DELETE", "/factors/{factor_id}/", s.unenrollFactor},
+		{"GET", "/factors/recovery-codes", s.recoveryCodes},
+		{"POST", "/factors/recovery-codes", s.generateRecoveryCodes},
+		{"DELETE", "/factors/recovery-codes", s.unenrollRecoveryCodes},
+		{"POST", "/factors/recovery-codes/regenerate", s.regenerateRecoveryCodes},
+		{"POST", "/factors/recovery-codes/verify", s.verifyRecoveryCode},
 
 		{"POST", "/invite", behind(admin, s.invite)},
 		{"POST", "/admin/generate_link", s.generateLink},

@@ -66,7 +66,8 @@ var sqliteText = strings.NewReplacer("auth.", "auth_", "json_build_array(", "jso
 func userParts(id string) string {
 	return part[userRow](userPart, "users", "id", id) +
 		` UNION ALL ` + part[identityRow](identityPart, "identities", "user_id", id) +
-		` UNION ALL ` + part[factorRow](factorPart, "mfa_factors", "user_id", id)
+		` UNION ALL ` + part[factorRow](factorPart, "mfa_factors", "user_id", id) +
+		` UNION ALL ` + recoveryPart(id)
 }
 
 // sessionParts selects a session, and what hangs on it. The session comes last, so

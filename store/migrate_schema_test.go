@@ -88,8 +88,8 @@ func TestSQLiteHasGoTruesColumnsAndForeignKeys(t *testing.T) {
 	sameLines(t, "keys", sqliteLines(t, s, `SELECT 'auth.' || substr(m.name, 6) || ' FOREIGN KEY (' || f."from" || ') REFERENCES auth.' ||
 			substr(f."table", 6) || '(' || f."to" || ') ON DELETE ' || f.on_delete
 		FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'
-		UNION ALL SELECT 'auth.' || substr(m.name, 6) || ' PRIMARY KEY (' || c.name || ')'
-		FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.pk AND m.name LIKE 'auth/_%' ESCAPE '/'
+		UNION ALL SELECT 'auth.' || substr(m.name, 6) || ' PRIMARY KEY (' || group_concat(c.name, ', ' ORDER BY c.pk) || ')'
+		FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.pk AND m.name LIKE 'auth/_%' ESCAPE '/' GROUP BY m.name
 		UNION ALL VALUES ('auth.schema_migrations PRIMARY KEY (version)'), ('auth.instances PRIMARY KEY (id)')`), keys)
 }
 

@@ -372,7 +372,7 @@ func (s *Store) DropOneTimeTokens(ctx context.Context, userID uuid.UUID) error {
 // DropFactors implements postern.Store.
 func (s *Store) DropFactors(ctx context.Context, userID uuid.UUID) error {
 	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		return c.dropOf(ctx, userID, "mfa_factors", "webauthn_credentials")
+		return c.dropOf(ctx, userID, "mfa_factors", "postern_recovery_factors", "webauthn_credentials")
 	})
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { describe, test } from 'node:test'
 
-import { claimsOf, newAdmin, newClient, newEmail, newPhone, ok, otherCode, refused, signedOut, signIn, signUp } from '../support/client.mjs'
+import { claimsOf, newAdmin, newClient, newEmail, newPhone, ok, otherCode, password, refused, signedOut, signIn, signUp } from '../support/client.mjs'
 import { lastTo } from '../support/inbox.mjs'
 import { startStandalone } from '../support/standalone.mjs'
 
@@ -128,6 +128,32 @@ describe('a second factor', async () => {
     ok(await auth.mfa.verify({ factorId: factor.id, challengeId, code }))
     const { currentLevel, currentAuthenticationMethods: methods } = await levelOf(auth)
     assert.deepEqual([currentLevel, methods[0].method], ['aal2', 'mfa/phone'])
+  })
+
+  test('is stood in for by a recovery code', async () => {
+    const experimental = { recoveryCodes: true }
+    const { auth: keeper, email } = await signUp(server, { experimental })
+    refused(await keeper.mfa.recoveryCodes.generate(), 403, 'insufficient_aal')
+    const factor = ok(await keeper.mfa.enroll({ factorType: 'totp', friendlyName: 'app' }))
+    ok(await keeper.mfa.challengeAndVerify({ factorId: factor.id, code: codeOf(factor.totp.secret) }))
+    const set = ok(await keeper.mfa.recoveryCodes.generate({ friendlyName: 'on paper' }))
+    assert.deepEqual([set.type, set.friendly_name, set.total, set.codes.length], ['recovery_code', 'on paper', 10, 10])
+    refused(await keeper.mfa.recoveryCodes.generate(), 422, 'mfa_verified_factor_exists')
+
+    const auth = newClient(server.url, { experimental })
+    ok(await auth.signInWithPassword({ email, password }))
+    refused(await auth.mfa.recoveryCodes.regenerate(), 403, 'insufficient_aal')
+    const asTyped = set.codes[0].toUpperCase().match(/.{4}/g).join('-')
+    ok(await auth.mfa.recoveryCodes.verify({ code: asTyped }))
+    const { currentLevel, currentAuthenticationMethods: methods } = await levelOf(auth)
+    assert.deepEqual([currentLevel, methods[0].method], ['aal2', 'mfa/recovery_code'])
+    refused(await auth.mfa.recoveryCodes.verify({ code: asTyped }), 422, 'mfa_verification_failed')
+    assert.deepEqual(ok(await auth.mfa.recoveryCodes.getStatus()), { id: set.id, type: 'recovery_code', total: 10, remaining: 9 })
+
+    const others = ok(await auth.mfa.recoveryCodes.regenerate())
+    assert.deepEqual([others.id, others.friendly_name, others.codes.includes(set.codes[1])], [set.id, 'on paper', false])
+    assert.deepEqual(ok(await auth.mfa.recoveryCodes.unenroll()), { id: set.id })
+    refused(await keeper.mfa.recoveryCodes.getStatus(), 404, 'mfa_factor_not_found')
   })
 
   test('is refused where it makes no sense', async () => {
