@@ -33,6 +33,7 @@ type Tx interface {
 	sessionStore
 	factorStore
 	recoveryCodeStore
+	passkeyStore
 	oneTimeStore
 	flowStore
 	counterStore
@@ -214,6 +215,35 @@ type recoveryCodeStore interface {
 
 	// DropRecoveryCodes removes a user's set. ErrNoRow when there is none.
 	DropRecoveryCodes(ctx context.Context, userID uuid.UUID) error
+}
+
+type passkeyStore interface {
+	// AddPasskey stores a new passkey. ErrRowTaken when its credential is known,
+	// whoever has it; ErrNoRow when the user is gone.
+	AddPasskey(ctx context.Context, p *PasskeyRecord) error
+
+	// Passkeys returns the passkeys of a user, oldest first.
+	Passkeys(ctx context.Context, userID uuid.UUID) ([]PasskeyRecord, error)
+
+	// UpdatePasskey reads a passkey of a user for update, lets change edit it, and
+	// writes what was edited; id, user, credential id, public key and creation stay,
+	// UpdatedAt becomes now. An error of change is returned unchanged and nothing is
+	// written.
+	UpdatePasskey(ctx context.Context, userID, id uuid.UUID, now time.Time, change func(*PasskeyRecord) error) (*PasskeyRecord, error)
+
+	// DeletePasskey removes a passkey of a user. ErrNoRow when it has none of that id.
+	DeletePasskey(ctx context.Context, userID, id uuid.UUID) error
+
+	// AddCeremony stores what is to be remembered of a ceremony that has begun.
+	// ErrNoRow when its user is gone.
+	AddCeremony(ctx context.Context, c CeremonyRecord) error
+
+	// TakeCeremony removes a ceremony of a type and returns what it was: one of many
+	// at once gets it, the others ErrNoRow.
+	TakeCeremony(ctx context.Context, id uuid.UUID, kind CeremonyKind) (*CeremonyRecord, error)
+
+	// DropCeremonies removes the ceremonies that expired before a time.
+	DropCeremonies(ctx context.Context, before time.Time) error
 }
 
 type oneTimeStore interface {
@@ -482,6 +512,46 @@ type ChallengeRecord struct {
 	Code Secret
 	// WebAuthnSessionData is what a WebAuthn ceremony has to remember.
 	WebAuthnSessionData Metadata
+}
+
+// PasskeyRecord is a row of webauthn_credentials.
+type PasskeyRecord struct {
+	ID           uuid.UUID
+	UserID       uuid.UUID
+	FriendlyName string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	LastUsedAt   *time.Time
+
+	CredentialID    []byte
+	PublicKey       []byte // COSE
+	AttestationType string
+	AAGUID          *uuid.UUID
+	SignCount       uint32
+	Transports      []string
+	BackupEligible  bool
+	BackedUp        bool
+}
+
+// CeremonyKind says what a ceremony is for. The values are those of
+// webauthn_challenges.
+type CeremonyKind string
+
+const (
+	// CeremonyRegistration makes a passkey.
+	CeremonyRegistration CeremonyKind = "registration"
+	// CeremonyAuthentication signs in with one.
+	CeremonyAuthentication CeremonyKind = "authentication"
+)
+
+// CeremonyRecord is a row of webauthn_challenges: a passkey ceremony that has begun.
+type CeremonyRecord struct {
+	ID          uuid.UUID
+	UserID      *uuid.UUID // nil while nobody knows who signs in
+	Kind        CeremonyKind
+	SessionData Metadata
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
 }
 
 // OneTimeKind says which of a user's places for a one-time token is meant. A

@@ -30,6 +30,15 @@ func (t *text) Scan(src any) error {
 	return nil
 }
 
+// binary is a column of bytes, as a string so that rows can be compared.
+type binary string
+
+// Scan reads a column. What the driver gives is copied, as it may use it again.
+func (b *binary) Scan(src any) error { return (*text)(b).Scan(src) }
+
+// Value returns the bytes that are stored, which are not NULL even if there are none.
+func (b binary) Value() (driver.Value, error) { return []byte(b), nil }
+
 // number is a column of integers. NULL reads as 0.
 type number int64
 
@@ -89,6 +98,21 @@ func (d *document) UnmarshalJSON(b []byte) error {
 		*d = document(b)
 	}
 	return nil
+}
+
+// newTexts writes texts as a JSON array. It hides what is not UTF-8 in them.
+func newTexts(texts []string) document {
+	b, _ := json.Marshal(list(texts)) // never fails: they are strings
+	return document(b)
+}
+
+// texts reads a JSON array of texts. What is none reads as no texts.
+func (d document) texts() []string {
+	var texts []string
+	if json.Unmarshal([]byte(d), &texts) != nil || len(texts) == 0 {
+		return nil
+	}
+	return texts
 }
 
 // address is an IP address column. The zero Addr is NULL.

@@ -27,8 +27,11 @@ func storable(values ...any) error {
 func storableValue(v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.String:
-		if d, ok := v.Interface().(document); ok {
-			return storableJSON(string(d))
+		switch v := v.Interface().(type) {
+		case document:
+			return storableJSON(string(v))
+		case binary:
+			return nil
 		}
 		return storableText(v.String())
 	case reflect.Pointer:

@@ -144,6 +144,38 @@ func fullChallenge(factorID uuid.UUID) postern.ChallengeRecord {
 	}
 }
 
+// fullPasskey returns a passkey that has no credential, time of creation or name in
+// common with those of other n.
+func fullPasskey(userID uuid.UUID, n int) *postern.PasskeyRecord {
+	return &postern.PasskeyRecord{
+		ID:              newID(),
+		UserID:          userID,
+		FriendlyName:    fmt.Sprint("passkey ", n),
+		CreatedAt:       moment(n),
+		UpdatedAt:       moment(100 + n),
+		LastUsedAt:      momentPtr(200 + n),
+		CredentialID:    []byte(fmt.Sprint("credential ", n)),
+		PublicKey:       []byte(fmt.Sprint("key ", n)),
+		AttestationType: fmt.Sprint("attestation ", n),
+		AAGUID:          new(newID()),
+		SignCount:       uint32(300 + n),
+		Transports:      []string{"internal", fmt.Sprint(`new, "quoted" {and} <odd> `, n)},
+		BackupEligible:  true,
+		BackedUp:        true,
+	}
+}
+
+func fullCeremony(userID uuid.UUID) postern.CeremonyRecord {
+	return postern.CeremonyRecord{
+		ID:          newID(),
+		UserID:      &userID,
+		Kind:        postern.CeremonyRegistration,
+		SessionData: postern.Metadata(`{"challenge": "random", "n": 12345678901234567890}`),
+		CreatedAt:   moment(1),
+		ExpiresAt:   moment(2),
+	}
+}
+
 func key(kid string) postern.KeyRecord {
 	return postern.KeyRecord{
 		KID:       kid,
@@ -256,7 +288,7 @@ func fixturesAreFull(t *testing.T, _ postern.Store) {
 	left := []string{".User.Factors", ".CodeHashes", ".OAuthClientID"}
 	for _, fixture := range []any{
 		fullUser("a"), fullSession(newID()), key("a"), token(newID(), postern.OneTimeRecovery, "a"), fullFlow(newID()),
-		customProvider("custom:a"), fullFactor(newID(), 1), fullChallenge(newID()),
+		customProvider("custom:a"), fullFactor(newID(), 1), fullChallenge(newID()), fullPasskey(newID(), 1), fullCeremony(newID()),
 	} {
 		for _, name := range zeroFields("", reflect.ValueOf(fixture)) {
 			if !slices.Contains(left, name) {

@@ -51,8 +51,28 @@ func oddTexts(t *testing.T, st postern.Store) {
 		oddToken(t, st, u, text)
 		oddFlow(t, st, text)
 		oddCounter(t, st, text)
+		oddPasskey(t, st, u.ID, i, text, doc)
 		oddFactor(t, st, u.ID, s, i, text)
 	}
+}
+
+func oddPasskey(t *testing.T, st postern.Store, userID uuid.UUID, n int, text string, doc postern.Metadata) {
+	t.Helper()
+	want := fullPasskey(userID, n)
+	want.FriendlyName, want.AttestationType, want.Transports = text, text, []string{text, "usb", text}
+	want.CredentialID, want.PublicKey = fmt.Append(want.CredentialID, text), []byte(text)
+	ok(t, st.AddPasskey(t.Context(), want))
+	hasPasskeys(t, st, userID, want)
+	want, err := st.UpdatePasskey(t.Context(), userID, want.ID, moment(50), func(p *postern.PasskeyRecord) error {
+		p.FriendlyName, p.AttestationType, p.Transports = text+text, text+text, []string{text}
+		return nil
+	})
+	ok(t, err)
+	hasPasskeys(t, st, userID, want)
+	c := fullCeremony(userID)
+	c.SessionData = doc
+	ok(t, st.AddCeremony(t.Context(), c))
+	takes(t, st, c)
 }
 
 // oddFactor comes last, as it gives the user a factor and raises the session.
@@ -126,7 +146,7 @@ func badTexts(t *testing.T, st postern.Store) {
 	s := fullSession(u.ID)
 	ok(t, st.AddUser(t.Context(), u))
 	ok(t, st.AddSession(t.Context(), s))
-	factor := withFactor(t, st, u.ID, 1)
+	factor, passkey := withFactor(t, st, u.ID, 1), withPasskey(t, st, u.ID, 1)
 	for _, bad := range []string{"a\x00b", "\xff", "a\xc0\xafb", "\xed\xa0\x80"} {
 		for what, err := range withText(t, st, u, s, bad) {
 			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
@@ -135,6 +155,9 @@ func badTexts(t *testing.T, st postern.Store) {
 			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
 		}
 		for what, err := range withFactorText(t, st, factor, s, bad) {
+			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
+		}
+		for what, err := range withPasskeyText(t, st, passkey, bad) {
 			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
 		}
 	}
@@ -149,8 +172,12 @@ func badTexts(t *testing.T, st postern.Store) {
 		for what, err := range withFactorMetadata(t, st, factor, postern.Metadata(bad)) {
 			isError(t, fmt.Sprintf("%s with %q", what, bad), err, postern.ErrUnstorable)
 		}
+		ceremony := fullCeremony(u.ID)
+		ceremony.SessionData = postern.Metadata(bad)
+		isError(t, fmt.Sprintf("AddCeremony with %q", bad), st.AddCeremony(t.Context(), ceremony), postern.ErrUnstorable)
 	}
 	hasFactor(t, st, factor)
+	hasPasskeys(t, st, u.ID, passkey)
 	ok(t, st.DeleteFactor(t.Context(), factor.ID))
 	isStored(t, st, u, s)
 }
@@ -255,6 +282,35 @@ func withFactorText(t *testing.T, st postern.Store, f *postern.FactorRecord, s *
 		"RaiseSession, method":  method,
 		"RaiseSession, its key": key,
 		"LowerSessions":         st.LowerSessions(t.Context(), f.UserID, f.ID, []string{"totp", text}, moment(1)),
+	}
+}
+
+// withPasskeyText is withText for passkeys and ceremonies.
+func withPasskeyText(t *testing.T, st postern.Store, p *postern.PasskeyRecord, text string) map[string]error {
+	add := func(change func(*postern.PasskeyRecord)) error {
+		passkey := fullPasskey(p.UserID, 2)
+		change(passkey)
+		return st.AddPasskey(t.Context(), passkey)
+	}
+	update := func(change func(*postern.PasskeyRecord)) error {
+		_, err := st.UpdatePasskey(t.Context(), p.UserID, p.ID, moment(1), func(p *postern.PasskeyRecord) error {
+			change(p)
+			return nil
+		})
+		return err
+	}
+	ceremony := fullCeremony(p.UserID)
+	ceremony.Kind = postern.CeremonyKind(text)
+	_, taken := st.TakeCeremony(t.Context(), ceremony.ID, ceremony.Kind)
+	return map[string]error{
+		"AddPasskey, name":           add(func(p *postern.PasskeyRecord) { p.FriendlyName = text }),
+		"AddPasskey, attestation":    add(func(p *postern.PasskeyRecord) { p.AttestationType = text }),
+		"AddPasskey, transport":      add(func(p *postern.PasskeyRecord) { p.Transports = []string{"usb", text} }),
+		"UpdatePasskey, name":        update(func(p *postern.PasskeyRecord) { p.FriendlyName = text }),
+		"UpdatePasskey, attestation": update(func(p *postern.PasskeyRecord) { p.AttestationType = text }),
+		"UpdatePasskey, transport":   update(func(p *postern.PasskeyRecord) { p.Transports = []string{"usb", text} }),
+		"AddCeremony":                st.AddCeremony(t.Context(), ceremony),
+		"TakeCeremony":               taken,
 	}
 }
 

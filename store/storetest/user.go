@@ -437,6 +437,14 @@ func missing(t *testing.T, st postern.Store) {
 		"AddChallenge":  func() error { return st.AddChallenge(t.Context(), new(fullChallenge(id))) },
 		"FindChallenge": func() error { _, err := st.FindChallenge(t.Context(), id, id); return err },
 		"TakeChallenge": func() error { return st.TakeChallenge(t.Context(), id, moment(1)) },
+		"AddPasskey":    func() error { return st.AddPasskey(t.Context(), fullPasskey(id, 1)) },
+		"UpdatePasskey": func() error {
+			_, err := st.UpdatePasskey(t.Context(), u.ID, id, moment(0), func(*postern.PasskeyRecord) error { return nil })
+			return err
+		},
+		"DeletePasskey": func() error { return st.DeletePasskey(t.Context(), u.ID, id) },
+		"AddCeremony":   func() error { return st.AddCeremony(t.Context(), fullCeremony(id)) },
+		"TakeCeremony":  func() error { _, err := st.TakeCeremony(t.Context(), id, postern.CeremonyRegistration); return err },
 		"RaiseSession": func() error {
 			_, err := st.RaiseSession(t.Context(), postern.SessionRaise{ID: id, AAL: "aal2", Method: "totp", At: moment(1)})
 			return err
@@ -472,6 +480,7 @@ func removedTwice(t *testing.T, st postern.Store) {
 		"LowerSessions":         st.LowerSessions(t.Context(), newID(), newID(), []string{"totp"}, moment(0)),
 		"DropUnverifiedFactors": st.DropUnverifiedFactors(t.Context(), moment(0)),
 		"DropChallenges":        st.DropChallenges(t.Context(), moment(0)),
+		"DropCeremonies":        st.DropCeremonies(t.Context(), moment(0)),
 		"DropOneTimeTokens":     st.DropOneTimeTokens(t.Context(), newID()),
 		"DropFactors":           st.DropFactors(t.Context(), newID()),
 		"DropLegacyToken":       st.DropLegacyToken(t.Context(), 1),
