@@ -577,6 +577,9 @@ var (
 	actionFactorUpdated         = action{"factor_updated", "factor"}
 	actionFactorDeleted         = action{"factor_deleted", "factor"}
 	actionChallengeCreated      = action{"challenge_created", "factor"}
+	actionPasskeyCreated        = action{"passkey_created", "user"}
+	actionPasskeyUpdated        = action{"passkey_updated", "user"}
+	actionPasskeyDeleted        = action{"passkey_deleted", "user"}
 	actionFactorTried           = action{"verification_attempted", "factor"}
 )
 

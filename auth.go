@@ -118,7 +118,15 @@ type Config struct {
 	JWT        JWTConfig
 	Session    SessionConfig
 	MFA        MFAConfig
+	Passkeys   PasskeyConfig
 	Encryption EncryptionConfig
+
+	// WebAuthn does the ceremonies of passkeys and WebAuthn factors (package
+	// webauthn). Without one there are none.
+	WebAuthn WebAuthn
+	// RefuseClonedCredentials refuses a passkey or WebAuthn factor whose counter went
+	// back, as it does when there are two of it. Otherwise that is logged.
+	RefuseClonedCredentials bool
 
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -383,6 +391,8 @@ func (c Config) withDefaults() Config {
 	c.JWT.TTL = either(c.JWT.TTL, time.Hour)
 	c.CustomProviders.DiscoveryTTL = either(c.CustomProviders.DiscoveryTTL, time.Hour)
 	c.MFA = c.MFA.withDefaults()
+	c.Passkeys.Max = either(c.Passkeys.Max, 10)
+	c.Passkeys.ChallengeExpiry = either(c.Passkeys.ChallengeExpiry, 5*time.Minute)
 	c.Session.ReuseInterval = either(c.Session.ReuseInterval, 10*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
@@ -427,6 +437,9 @@ func (c Config) check() error {
 	}
 	if slices.Contains(c.AdminRoles, c.DefaultRole) {
 		mistake("DefaultRole is %q, which is one of AdminRoles: every new user would be an operator", c.DefaultRole)
+	}
+	if c.WebAuthn == nil && (c.Passkeys.Enabled || c.MFA.WebAuthn.Enroll || c.MFA.WebAuthn.Verify) {
+		mistake("Passkeys and MFA.WebAuthn need WebAuthn, which does their ceremonies (package webauthn)")
 	}
 	mistakes = append(mistakes, c.checkOutsiders()...)
 	return errors.Join(append(mistakes, c.Encryption.check())...)
@@ -502,6 +515,7 @@ func (a *Auth) tidy(ctx context.Context) error {
 		a.store.DropFlows(ctx, yesterday),
 		a.store.DropCounters(ctx, yesterday),
 		a.store.DropChallenges(ctx, yesterday),
+		a.store.DropCeremonies(ctx, a.now()),
 		a.store.DropUnverifiedFactors(ctx, yesterday),
 		a.dropAnonymous(ctx),
 	)
@@ -606,6 +620,7 @@ func (a *Auth) Settings() Settings {
 		MailerAutoconfirm: a.cfg.Email.Autoconfirm,
 		PhoneAutoconfirm:  a.cfg.Phone.Autoconfirm,
 		SMSProvider:       a.cfg.Phone.Provider,
+		PasskeysEnabled:   a.cfg.Passkeys.Enabled,
 
 		// GoTrue says so while SAML is off, whatever keys there are.
 		SAMLPrivateKeyNextConfigured: true,

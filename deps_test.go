@@ -48,6 +48,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 		{"the HTTP API knows no store", inTree("httpadapter"), inTree("store")},
 		{"the store knows no HTTP API", inTree("store"), inTree("httpadapter")},
 		{"drivers come with a store, and are for no other package", mayNotBringDriver, isDriver},
+		{"the library of WebAuthn comes with package webauthn", isProductBut("webauthn"), isOf("github.com/go-webauthn")},
 		{"what is made for tests is imported by tests", isProduct, isMadeForTests},
 	} {
 		t.Run(rule.name, func(t *testing.T) {
@@ -73,6 +74,15 @@ func isAboveBase(pkg string) bool {
 
 func mayNotBringDriver(pkg string) bool {
 	return isProduct(pkg) && !inTree("store/sqlite")(pkg) && !inTree("store/postgres")(pkg) && !inTree("examples")(pkg)
+}
+
+// isProductBut is every package of the product but one.
+func isProductBut(dir string) func(pkg string) bool {
+	return func(pkg string) bool { return isProduct(pkg) && !inTree(dir)(pkg) }
+}
+
+func isOf(tree string) func(pkg string) bool {
+	return func(pkg string) bool { return within(pkg, tree) }
 }
 
 func isDriver(pkg string) bool {

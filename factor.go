@@ -28,7 +28,7 @@ const (
 
 // EnrollFactorParams describe a new second factor.
 type EnrollFactorParams struct {
-	FactorType   string // FactorTOTP or FactorPhone
+	FactorType   string // FactorTOTP, FactorPhone or FactorWebAuthn
 	FriendlyName string // what the user calls it; no two of its factors have the same
 	Issuer       string // of a TOTP factor, as the app shows it; defaults to the host of Config.SiteURL
 	Phone        string // of a phone factor
@@ -106,9 +106,9 @@ func (a *Auth) checkEnrollment(c *Caller, p EnrollFactorParams) (phone string, e
 		return "", fail(KindUnprocessable, ErrMFATOTPEnrollNotEnabled, "MFA enroll is disabled for TOTP")
 	case p.FactorType == FactorPhone && !mfa.Phone.Enroll:
 		return "", fail(KindUnprocessable, ErrMFAPhoneEnrollNotEnabled, "MFA enroll is disabled for Phone")
-	case p.FactorType == FactorWebAuthn:
+	case p.FactorType == FactorWebAuthn && !mfa.WebAuthn.Enroll:
 		return "", fail(KindUnprocessable, ErrMFAWebAuthnEnrollNotEnabled, "MFA enroll is disabled for WebAuthn")
-	case p.FactorType != FactorTOTP && p.FactorType != FactorPhone:
+	case p.FactorType != FactorTOTP && p.FactorType != FactorPhone && p.FactorType != FactorWebAuthn:
 		return "", invalid("factor_type needs to be totp, phone, or webauthn")
 	case len(p.FriendlyName) > maxFactorName || len(p.Issuer) > maxFactorName:
 		return "", invalid("friendly_name and issuer must be %d characters or less", maxFactorName)

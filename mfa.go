@@ -19,6 +19,7 @@ type MFAConfig struct {
 	TOTP          TOTPConfig
 	Phone         PhoneFactorConfig
 	RecoveryCodes RecoveryCodesConfig
+	WebAuthn      WebAuthnFactorConfig // needs Config.WebAuthn
 
 	// ChallengeExpiry is how long a challenge can be answered. Defaults to 5
 	// minutes, which is also the least.
@@ -55,6 +56,13 @@ type PhoneFactorConfig struct {
 	Text func(code string) (string, error)
 }
 
+// WebAuthnFactorConfig is about security keys, and what is built into devices, as a
+// second factor.
+type WebAuthnFactorConfig struct {
+	Enroll bool // allows new ones
+	Verify bool // allows to challenge and verify
+}
+
 // RecoveryCodesConfig is about codes that stand in for a factor that was lost.
 type RecoveryCodesConfig struct {
 	// NoEnroll refuses new sets.
@@ -86,6 +94,8 @@ type FactorChallenge struct {
 	ID        uuid.UUID `json:"id"`
 	Type      string    `json:"type"`       // the factor's
 	ExpiresAt int64     `json:"expires_at"` // in Unix seconds
+
+	WebAuthn *WebAuthnChallenge `json:"webauthn,omitempty"` // of a WebAuthn factor
 }
 
 // ChallengeFactor begins to verify one of the caller's factors, and sends a code to
@@ -107,6 +117,12 @@ func (a *Auth) ChallengeFactor(ctx context.Context, c *Caller, factorID uuid.UUI
 		}
 	}
 	ch := &ChallengeRecord{ID: uuid.Must(uuid.NewRandom()), FactorID: f.ID, CreatedAt: a.now(), IP: requestInfo(ctx).IP}
+	issued := &FactorChallenge{ID: ch.ID, Type: f.FactorType}
+	if f.FactorType == FactorWebAuthn {
+		if issued.WebAuthn, err = a.webauthnChallenge(ctx, c.User, f, ch); err != nil {
+			return nil, err
+		}
+	}
 	var out []message
 	err = a.inTx(ctx, func(tx Tx) error {
 		if f.FactorType == FactorPhone {
@@ -128,7 +144,8 @@ func (a *Auth) ChallengeFactor(ctx context.Context, c *Caller, factorID uuid.UUI
 	if _, err := a.send(ctx, out...); err != nil {
 		return nil, err
 	}
-	return &FactorChallenge{ID: ch.ID, Type: f.FactorType, ExpiresAt: ch.CreatedAt.Add(a.cfg.MFA.ChallengeExpiry).Unix()}, nil
+	issued.ExpiresAt = ch.CreatedAt.Add(a.cfg.MFA.ChallengeExpiry).Unix()
+	return issued, nil
 }
 
 // mayVerify says why a caller may not use a factor. One that was never verified is
@@ -143,7 +160,7 @@ func (a *Auth) mayVerify(c *Caller, f *Factor) error {
 		return fail(KindUnprocessable, ErrMFATOTPVerifyNotEnabled, "MFA verification is disabled for TOTP")
 	case f.FactorType == FactorPhone && !mfa.Phone.Verify:
 		return fail(KindUnprocessable, ErrMFAPhoneVerifyNotEnabled, "MFA verification is disabled for Phone")
-	case f.FactorType == FactorWebAuthn:
+	case f.FactorType == FactorWebAuthn && !mfa.WebAuthn.Verify:
 		return fail(KindUnprocessable, ErrMFAWebAuthnVerifyNotEnabled, "MFA verification is disabled for WebAuthn")
 	case f.Status != factorVerified && lacksSecondFactor(c, c.User):
 		return needsAAL2ToEnroll()
@@ -185,7 +202,8 @@ func challengeHash(key []byte, f *FactorRecord, ch *ChallengeRecord, code string
 // VerifyFactorParams answer a challenge.
 type VerifyFactorParams struct {
 	ChallengeID uuid.UUID
-	Code        string
+	Code        string          // of an app, or from a text message
+	WebAuthn    *WebAuthnAnswer // of a WebAuthn factor
 }
 
 // VerifyFactor takes the answer to a challenge and raises the caller's session to
@@ -199,20 +217,20 @@ func (a *Auth) VerifyFactor(ctx context.Context, c *Caller, factorID uuid.UUID, 
 	if err != nil {
 		return nil, err
 	}
-	if p.Code == "" {
-		return nil, invalid("Code needs to be non-empty")
+	if err := checkVerification(f, p); err != nil {
+		return nil, err
 	}
 	if err := a.mayVerify(c, &f.Factor); err != nil {
+		if e, ok := errors.AsType[*Error](err); ok && e.Code == ErrMFAWebAuthnVerifyNotEnabled {
+			e.Code = ErrMFAWebAuthnEnrollNotEnabled // which is what GoTrue says here
+		}
 		return nil, err
 	}
 	ch, err := a.challengeOf(ctx, f, p.ChallengeID)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.countTry(ctx, f.ID, ErrOverRequestRateLimit); err != nil {
-		return nil, err
-	}
-	spend, err := a.checkAnswer(ctx, f, ch, p.Code)
+	spend, err := a.checkAnswer(ctx, c.User, f, ch, p)
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +248,17 @@ func (a *Auth) VerifyFactor(ctx context.Context, c *Caller, factorID uuid.UUID, 
 		a.tell(ctx, a.notice(ctx, Mail{Type: MailFactorEnrolled, To: u.Email, User: u, FactorType: f.FactorType})...)
 	}
 	return session, err
+}
+
+// checkVerification says what is missing of an answer.
+func checkVerification(f *FactorRecord, p VerifyFactorParams) error {
+	switch {
+	case f.FactorType == FactorWebAuthn:
+		return checkWebAuthnParams(f, p.WebAuthn)
+	case p.Code == "":
+		return invalid("Code needs to be non-empty")
+	}
+	return nil
 }
 
 // challengeOf returns a challenge that can still be answered, from where it was
@@ -282,10 +311,23 @@ type spending func(ctx context.Context, tx Tx) error
 
 // checkAnswer says whether an answer is right, and what it uses up then besides its
 // challenge.
-func (a *Auth) checkAnswer(ctx context.Context, f *FactorRecord, ch *ChallengeRecord, code string) (spending, error) {
-	if f.FactorType == FactorPhone {
-		return nothingMore, a.checkPhoneCode(ctx, f, ch, strings.TrimSpace(code))
+func (a *Auth) checkAnswer(ctx context.Context, u *User, f *FactorRecord, ch *ChallengeRecord, p VerifyFactorParams) (spending, error) {
+	if f.FactorType == FactorWebAuthn { // what cannot be guessed need not be counted
+		return a.checkWebAuthn(ctx, u, f, ch, p.WebAuthn)
 	}
+	if err := a.countTry(ctx, f.ID, ErrOverRequestRateLimit); err != nil {
+		return nil, err
+	}
+	if f.FactorType == FactorPhone {
+		return nothingMore, a.checkPhoneCode(ctx, f, ch, strings.TrimSpace(p.Code))
+	}
+	return a.checkTOTP(f, p.Code)
+}
+
+func nothingMore(context.Context, Tx) error { return nil }
+
+// checkTOTP compares a code with those that an app shows about now.
+func (a *Auth) checkTOTP(f *FactorRecord, code string) (spending, error) {
 	secret, err := a.cfg.Encryption.open(f.ID, f.Secret)
 	if err != nil {
 		return nil, internal("Database error decrypting a factor's secret", err)
@@ -299,8 +341,6 @@ func (a *Auth) checkAnswer(ctx context.Context, f *FactorRecord, ch *ChallengeRe
 	}
 	return func(ctx context.Context, tx Tx) error { return takeStep(ctx, tx, f, step) }, nil
 }
-
-func nothingMore(context.Context, Tx) error { return nil }
 
 // takeStep uses up a time step, and those before it (RFC 6238 §5.2).
 func takeStep(ctx context.Context, tx Tx, f *FactorRecord, step int64) error {

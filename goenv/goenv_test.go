@@ -41,6 +41,7 @@ func TestNothingSetMeansGoTruesDefaults(t *testing.T) {
 			JWT:         postern.JWTConfig{TTL: time.Hour},
 			Session:     postern.SessionConfig{ReuseInterval: 10 * time.Second},
 			MFA:         defaultMFA(),
+			Passkeys:    postern.PasskeyConfig{Max: 10, ChallengeExpiry: 5 * time.Minute},
 			Encryption:  postern.EncryptionConfig{Keys: map[string]postern.Secret{}},
 
 			OAuth:           postern.OAuthConfig{LinkingDomains: map[string]string{}},
@@ -121,6 +122,7 @@ func TestVariables(t *testing.T) {
 	t.Parallel()
 	const key, otherKey = "M-uHzXIZWr6kZQsU41I_Em7_CqEC599AyvaEtNat7Wg", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 	const secret = "a secret of at least thirty-two bytes"
+	const ceremonies = "GOTRUE_WEBAUTHN_RP_ID=example.com GOTRUE_WEBAUTHN_RP_DISPLAY_NAME=Notes GOTRUE_WEBAUTHN_RP_ORIGINS=https://example.com,https://app.example.com "
 	off := time.Duration(-1)
 	type cases []struct {
 		environ string // separated by spaces
@@ -170,6 +172,18 @@ func TestVariables(t *testing.T) {
 			}, "123456!"},
 			{"GOTRUE_MAILER_NOTIFICATIONS_MFA_FACTOR_ENROLLED_ENABLED=true GOTRUE_MAILER_NOTIFICATIONS_MFA_FACTOR_UNENROLLED_ENABLED=true",
 				notify, postern.NotifyConfig{FactorEnrolled: true, FactorUnenrolled: true}},
+		},
+		"passkeys": {
+			{ceremonies + "GOTRUE_PASSKEY_ENABLED=true GOTRUE_PASSKEY_MAX_PASSKEYS_PER_USER=3 GOTRUE_WEBAUTHN_CHALLENGE_EXPIRY_DURATION=1m",
+				func(s *goenv.Settings) any { return s.Config.Passkeys },
+				postern.PasskeyConfig{Enabled: true, Max: 3, ChallengeExpiry: time.Minute}},
+			{ceremonies + "GOTRUE_MFA_WEB_AUTHN_ENROLL_ENABLED=true GOTRUE_MFA_WEB_AUTHN_VERIFY_ENABLED=true", mfa, defaultMFA(func(c *postern.MFAConfig) {
+				c.WebAuthn = postern.WebAuthnFactorConfig{Enroll: true, Verify: true}
+			})},
+			{ceremonies + "GOTRUE_PASSKEY_ENABLED=true", hasCeremonies, true},
+			{ceremonies, hasCeremonies, false},
+			{"GOTRUE_WEBAUTHN_RP_ID=https://wrong.example", hasCeremonies, false}, // and not needed
+			{"POSTERN_REFUSE_CLONED_CREDENTIALS=true", func(s *goenv.Settings) any { return s.Config.RefuseClonedCredentials }, true},
 		},
 		"database": {
 			{"DATABASE_URL=sqlite:/var/lib/postern.db", databaseURL, "sqlite:/var/lib/postern.db"},
@@ -329,6 +343,7 @@ func session(s *goenv.Settings) any            { return s.Config.Session }
 func encryption(s *goenv.Settings) any         { return s.Config.Encryption }
 func email(s *goenv.Settings) any              { return s.Config.Email }
 func phone(s *goenv.Settings) any              { return withoutFuncs(s).Config.Phone }
+func hasCeremonies(s *goenv.Settings) any      { return s.Config.WebAuthn != nil }
 func mfa(s *goenv.Settings) any                { return withoutFuncs(s).Config.MFA }
 func notify(s *goenv.Settings) any             { return s.Config.Email.Notify }
 func oauth(s *goenv.Settings) any              { return s.Config.OAuth }
@@ -356,6 +371,7 @@ func TestMistakesAreOneSentenceEach(t *testing.T) {
 	const es256 = `[{"kty":"EC","crv":"P-256","kid":"k1","key_ops":["sign"],"d":"c2VjcmV0"}]`
 	for _, c := range []struct{ environ, want string }{
 		{"GOTRUE_DISABLE_SIGNUP=yes", `GOTRUE_DISABLE_SIGNUP is "yes"; it must be true or false`},
+		{"GOTRUE_PASSKEY_ENABLED=true", `GOTRUE_WEBAUTHN_RP_ID, GOTRUE_WEBAUTHN_RP_ORIGINS: webauthn: RPID is ""; it is a domain, without scheme and port`},
 		{"GOTRUE_JWT_EXP=1h", `GOTRUE_JWT_EXP is "1h"; it must be a whole number of at least 0`},
 		{"GOTRUE_JWT_EXP=99999999999", `GOTRUE_JWT_EXP is "99999999999"; it must be a whole number of at least 0`},
 		{"PORT=http", `PORT is "http"; it must be a whole number from 0 to 65535`},

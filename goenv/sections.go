@@ -22,6 +22,7 @@ import (
 	"github.com/postern-auth/postern/internal/redirect"
 	"github.com/postern-auth/postern/message/mail"
 	"github.com/postern-auth/postern/message/sms"
+	"github.com/postern-auth/postern/webauthn"
 )
 
 // server is contract config.md §1.1.
@@ -254,13 +255,34 @@ func secondFactors(r *reader, s *Settings) {
 	c.Phone.CodeLength = r.number("GOTRUE_MFA_PHONE_OTP_LENGTH", 6, 0, math.MaxInt32)
 	c.Phone.MaxFrequency = offAtZero(r.duration("GOTRUE_MFA_PHONE_MAX_FREQUENCY", time.Minute, 0))
 	c.Phone.Text = messageText(r, "GOTRUE_MFA_PHONE_TEMPLATE")
+	c.WebAuthn.Enroll = r.flag("GOTRUE_MFA_WEB_AUTHN_ENROLL_ENABLED", false)
+	c.WebAuthn.Verify = r.flag("GOTRUE_MFA_WEB_AUTHN_VERIFY_ENABLED", false)
+	s.Config.Passkeys.Enabled = r.flag("GOTRUE_PASSKEY_ENABLED", false)
+	s.Config.Passkeys.Max = r.number("GOTRUE_PASSKEY_MAX_PASSKEYS_PER_USER", 10, 0, math.MaxInt32)
+	ceremonies(r, s)
 	r.later(`
 		GOTRUE_MFA_RATE_LIMIT_CHALLENGE_AND_VERIFY
-		GOTRUE_MFA_WEB_AUTHN_{ENROLL,VERIFY}_ENABLED
-		GOTRUE_WEBAUTHN_{RP_ID,RP_DISPLAY_NAME,RP_ORIGINS,CHALLENGE_EXPIRY_DURATION} RP_ID
-		GOTRUE_PASSKEY_{ENABLED,MAX_PASSKEYS_PER_USER}
 		GOTRUE_SAML_{ENABLED,PRIVATE_KEY,PRIVATE_KEY_NEXT,ALLOW_ENCRYPTED_ASSERTIONS,RELAY_STATE_VALIDITY_PERIOD}
 		GOTRUE_SAML_{EXTERNAL_URL,RATE_LIMIT_ASSERTION}`)
+}
+
+// ceremonies makes what passkeys and WebAuthn factors need.
+func ceremonies(r *reader, s *Settings) {
+	c := webauthn.Config{
+		RPID:             r.text("GOTRUE_WEBAUTHN_RP_ID RP_ID", ""),
+		DisplayName:      r.text("GOTRUE_WEBAUTHN_RP_DISPLAY_NAME", ""),
+		Origins:          r.list("GOTRUE_WEBAUTHN_RP_ORIGINS"),
+		UserVerification: r.choice("POSTERN_WEBAUTHN_USER_VERIFICATION", "preferred", "required", "discouraged", "preferred"),
+	}
+	s.Config.Passkeys.ChallengeExpiry = r.duration("GOTRUE_WEBAUTHN_CHALLENGE_EXPIRY_DURATION", 5*time.Minute, time.Second)
+	s.Config.RefuseClonedCredentials = r.flag("POSTERN_REFUSE_CLONED_CREDENTIALS", false)
+	if !s.Config.Passkeys.Enabled && !s.Config.MFA.WebAuthn.Enroll && !s.Config.MFA.WebAuthn.Verify {
+		return // as in GoTrue, what is not needed may be wrong
+	}
+	w, err := webauthn.New(c)
+	if r.wrong("GOTRUE_WEBAUTHN_RP_ID, GOTRUE_WEBAUTHN_RP_ORIGINS", err); err == nil {
+		s.Config.WebAuthn = w
+	}
 }
 
 // limits is contract config.md §1.8.

@@ -1,6 +1,7 @@
 package httpadapter
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -54,6 +55,10 @@ func (s *server) verifyFactor(w http.ResponseWriter, r *http.Request) error {
 	type VerifyFactorParams struct {
 		ChallengeID wireUUID `json:"challenge_id"`
 		Code        string   `json:"code"`
+		WebAuthn    *struct {
+			Type               string          `json:"type"`
+			CredentialResponse json.RawMessage `json:"credential_response"`
+		} `json:"webauthn"`
 	}
 	id, err := pathUUID(r, "factor_id")
 	if err != nil {
@@ -63,14 +68,24 @@ func (s *server) verifyFactor(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &p); err != nil {
 		return err
 	}
-	session, err := s.auth.VerifyFactor(r.Context(), postern.CallerFromContext(r.Context()), id, postern.VerifyFactorParams{
-		ChallengeID: uuid.UUID(p.ChallengeID), Code: p.Code,
-	})
+	answer := postern.VerifyFactorParams{ChallengeID: uuid.UUID(p.ChallengeID), Code: p.Code}
+	if w := p.WebAuthn; w != nil {
+		answer.WebAuthn = &postern.WebAuthnAnswer{Type: w.Type, CredentialResponse: object(w.CredentialResponse)}
+	}
+	session, err := s.auth.VerifyFactor(r.Context(), postern.CallerFromContext(r.Context()), id, answer)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return respond(w, http.StatusOK, session) // GoTrue sets no headers of the session here
+}
+
+// object is a member that is null or not there when it is nothing.
+func object(member json.RawMessage) postern.Metadata {
+	if len(member) == 0 || string(member) == "null" {
+		return nil
+	}
+	return postern.Metadata(member)
 }
 
 // unenrollFactor serves DELETE /factors/{factor_id}.

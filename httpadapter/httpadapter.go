@@ -81,9 +81,11 @@ type server struct {
 // slash at its end is served without it too.
 func (s *server) routes() http.Handler {
 	user, admin := RequireUser(s.auth), RequireAdmin(s.auth)
+	registered := func(next http.Handler) http.Handler { return user(refuseAnonymous(next)) }
 	return newTree(map[string]middleware{
 		"/admin":          admin,
-		"/factors":        func(next http.Handler) http.Handler { return user(refuseAnonymous(next)) },
+		"/passkeys":       s.requirePasskeys,
+		"/factors":        registered,
 		"/reauthenticate": user,
 		"/user":           user,
 	}, []route{
@@ -127,6 +129,14 @@ func (s *server) routes() http.Handler {
 		{"POST", "/factors/recovery-codes/regenerate", s.regenerateRecoveryCodes},
 		{"POST", "/factors/recovery-codes/verify", s.verifyRecoveryCode},
 
+		{"POST", "/passkeys/authentication/options", s.beginPasskeySignIn},
+		{"POST", "/passkeys/authentication/verify", s.signInWithPasskey},
+		{"POST", "/passkeys/registration/options", behind(registered, s.beginPasskeyRegistration)},
+		{"POST", "/passkeys/registration/verify", behind(registered, s.registerPasskey)},
+		{"GET", "/passkeys/", behind(user, s.listPasskeys)},
+		{"PATCH", "/passkeys/{passkey_id}/", behind(user, s.renamePasskey)},
+		{"DELETE", "/passkeys/{passkey_id}/", behind(user, s.deletePasskey)},
+
 		{"POST", "/invite", behind(admin, s.invite)},
 		{"POST", "/admin/generate_link", s.generateLink},
 		{"GET", "/admin/users/", s.adminListUsers},
@@ -137,6 +147,8 @@ func (s *server) routes() http.Handler {
 		{"GET", "/admin/users/{user_id}/factors/", s.adminListFactors},
 		{"PUT", "/admin/users/{user_id}/factors/{factor_id}/", s.adminUpdateFactor},
 		{"DELETE", "/admin/users/{user_id}/factors/{factor_id}/", s.adminDeleteFactor},
+		{"GET", "/admin/users/{user_id}/passkeys/", s.adminListPasskeys},
+		{"DELETE", "/admin/users/{user_id}/passkeys/{passkey_id}/", s.adminDeletePasskey},
 
 		{"GET", "/admin/custom-providers/", s.adminListCustomProviders},
 		{"POST", "/admin/custom-providers/", s.adminCreateCustomProvider},

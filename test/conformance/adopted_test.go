@@ -115,7 +115,7 @@ func (m *manifest) environment(more map[string]string) map[string]string {
 }
 
 // The sections of verify.mjs that are about features that are here.
-const sections = "settings,admin,passwords,hashes,phone,legacy_sessions,v2_sessions,pending,special,oauth,anonymous,custom_providers,mfa,encryption"
+const sections = "settings,admin,passwords,hashes,phone,legacy_sessions,v2_sessions,pending,special,oauth,anonymous,custom_providers,mfa,encryption,webauthn_mfa,passkeys"
 
 // notYet are the checks in them that need a feature that is not here yet.
 var notYet = map[string]string{

@@ -22,7 +22,6 @@ type gap struct {
 }
 
 var gaps = []gap{
-	{feature: "passkeys", routes: []string{"/passkeys*"}},
 	{feature: "single sign-on", routes: []string{"/sso*"}},
 	{feature: "OAuth 2.1 server", routes: []string{"/oauth/*"}},
 }
