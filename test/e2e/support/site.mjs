@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { after } from 'node:test'
 
-// startSite runs an application until the suite that called it ends: one page, which
-// uses the client as it is published. It asks the API at its query's api, with the
-// flow of its query's flow, and remembers both.
+// startSite runs an application until the suite that called it ends, whose pages use
+// the client as it is published. The first asks the API at its query's api, with the
+// flow of its query's flow, and remembers both; /blank makes no client of its own.
 export async function startSite() {
   const server = createServer(serve).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -13,13 +13,15 @@ export async function startSite() {
     server.close()
     server.closeAllConnections()
   })
-  return { url: `http://app.localhost:${server.address().port}/` }
+  const { port } = server.address()
+  return { url: `http://app.localhost:${port}/`, origin: `http://localhost:${port}` }
 }
 
 function serve(request, response) {
   const { pathname } = new URL(request.url, 'http://app.localhost')
   try {
-    const [type, body] = pathname === '/' ? ['text/html', page] : ['text/javascript', moduleAt(pathname)]
+    const html = { '/': page, '/blank': blank }[pathname]
+    const [type, body] = html ? ['text/html', html] : ['text/javascript', moduleAt(pathname)]
     response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8` }).end(body)
   } catch (error) {
     response.writeHead(404).end(error.message)
@@ -33,6 +35,22 @@ function moduleAt(path) {
   return readFileSync(/\.m?js$/.test(path) ? file : new URL(`${file}.js`))
 }
 
+const modules = `<script type="importmap">{ "imports": {
+  "@supabase/auth-js": "/node_modules/@supabase/auth-js/dist/module/index",
+  "tslib": "/node_modules/tslib/tslib.es6.mjs"
+} }</script>`
+
+const blank = `<!doctype html>
+<html lang="en">
+<title>Application</title>
+${modules}
+<script type="module">
+  import { AuthClient } from '@supabase/auth-js'
+  window.AuthClient = AuthClient
+</script>
+</html>
+`
+
 const page = `<!doctype html>
 <html lang="en">
 <title>Application</title>
@@ -40,10 +58,7 @@ const page = `<!doctype html>
 <button>Sign in with GitHub</button>
 <button>Where would I sign in?</button>
 <p></p>
-<script type="importmap">{ "imports": {
-  "@supabase/auth-js": "/node_modules/@supabase/auth-js/dist/module/index",
-  "tslib": "/node_modules/tslib/tslib.es6.mjs"
-} }</script>
+${modules}
 <script type="module">
   import { AuthClient } from '@supabase/auth-js'
 
