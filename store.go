@@ -37,6 +37,7 @@ type Tx interface {
 	oneTimeStore
 	flowStore
 	counterStore
+	limitStore
 	customProviderStore
 	keyStore
 
@@ -328,6 +329,26 @@ type counterStore interface {
 
 	// DropCounters removes the counters that were last started before a time.
 	DropCounters(ctx context.Context, before time.Time) error
+}
+
+type limitStore interface {
+	// Spend takes a token out of a bucket. If there is none it takes nothing, and
+	// returns how long it is until there is one.
+	Spend(ctx context.Context, b Bucket, at time.Time) (wait time.Duration, err error)
+
+	// DropBucket fills a bucket.
+	DropBucket(ctx context.Context, key string) error
+
+	// DropBuckets removes what is known of the buckets that are full at a time.
+	DropBuckets(ctx context.Context, at time.Time) error
+}
+
+// Bucket is a token bucket: Size tokens at most, of which one comes back Every so
+// often. It is full until something is taken out of it.
+type Bucket struct {
+	Key   string
+	Every time.Duration // at least a microsecond
+	Size  int           // at least 1
 }
 
 type keyStore interface {

@@ -33,6 +33,9 @@ const (
 	findCaller                          // user id, session id
 	findSession                         // session id
 	rotateSession                       // session id, counter, next counter, time, time, user agent, address
+	spendToken                          // key, full after the first token, time, time for a token, latest time that is not too late
+	bucketFull                          // key
+	dropBucket                          // key
 	lockWriter
 	statementCount
 )
@@ -49,6 +52,9 @@ func newStatements(sqlite bool) statements {
 		findCaller:         userParts(`$1`) + sessionParts(`$2`) + ` AND t.user_id = $1`,
 		findSession:        userParts(idBySession) + sessionParts(`$1`),
 		rotateSession:      rotation,
+		spendToken:         spending,
+		bucketFull:         fullAt,
+		dropBucket:         bucketGone,
 		lockWriter:         `UPDATE auth.users SET id = id WHERE FALSE`,
 	}
 	if sqlite {
@@ -60,7 +66,7 @@ func newStatements(sqlite bool) statements {
 }
 
 // sqliteText makes SQLite's text out of PostgreSQL's.
-var sqliteText = strings.NewReplacer("auth.", "auth_", "json_build_array(", "json_array(", "$", "?")
+var sqliteText = strings.NewReplacer("auth.", "auth_", "json_build_array(", "json_array(", "greatest(", "max(", "$", "?")
 
 // userParts selects a user, and what hangs on it.
 func userParts(id string) string {

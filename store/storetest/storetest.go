@@ -112,6 +112,11 @@ func Run(t *testing.T, open func(t testing.TB) postern.Store) {
 		"counters are dropped":                             dropCounters,
 		"a transaction goes on after a claim in vain":      txAfterClaim,
 
+		"a bucket empties, and fills again":          spendAndRefill,
+		"one token is taken once":                    spendsAtOnce,
+		"tokens come back with a transaction undone": spendInTx,
+		"full buckets are dropped":                   dropBuckets,
+
 		"a custom provider round-trips whole":   customProviderRoundTrip,
 		"custom providers are listed by type":   customProviderList,
 		"a custom provider is updated":          customProviderUpdate,

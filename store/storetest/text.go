@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -139,6 +140,11 @@ func oddCounter(t *testing.T, st postern.Store, text string) {
 	ok(t, err)
 	ok(t, st.DropCounter(t.Context(), text))
 	counts(t, st, text, moment(1), moment(0), 1)
+	b := postern.Bucket{Key: text, Every: time.Hour, Size: 1}
+	spends(t, st, b, moment(1), 0)
+	spends(t, st, b, moment(1), time.Hour)
+	ok(t, st.DropBucket(t.Context(), text))
+	spends(t, st, b, moment(1), 0)
 }
 
 func badTexts(t *testing.T, st postern.Store) {
@@ -229,6 +235,7 @@ func withTokenText(t *testing.T, st postern.Store, u *postern.UserRecord, text s
 	_, newest := st.NewestFlow(t.Context(), u.ID, text)
 	_, byCode := st.FindFlowByCode(t.Context(), text)
 	_, counted := st.Count(t.Context(), text, moment(1), moment(0))
+	_, spent := st.Spend(t.Context(), postern.Bucket{Key: text, Every: time.Hour, Size: 1}, moment(1))
 	_, claimed := st.Claim(t.Context(), text, moment(1), moment(0))
 	return map[string]error{
 		"PutOneTimeToken, code":     put(func(t *postern.OneTimeToken) { t.CodeHash = text }),
@@ -247,6 +254,8 @@ func withTokenText(t *testing.T, st postern.Store, u *postern.UserRecord, text s
 		"Count":                     counted,
 		"Claim":                     claimed,
 		"DropCounter":               st.DropCounter(t.Context(), text),
+		"Spend":                     spent,
+		"DropBucket":                st.DropBucket(t.Context(), text),
 	}
 }
 
