@@ -51,6 +51,7 @@ type Auth struct {
 	passwords *password.Hasher
 	redirects *redirect.List
 	custom    *customCache
+	limits    *limits
 }
 
 // Config says how an Auth behaves. Its zero value is safe and useful: e-mail
@@ -120,6 +121,7 @@ type Config struct {
 	MFA        MFAConfig
 	Passkeys   PasskeyConfig
 	Encryption EncryptionConfig
+	Limits     LimitConfig
 
 	// WebAuthn does the ceremonies of passkeys and WebAuthn factors (package
 	// webauthn). Without one there are none.
@@ -366,7 +368,7 @@ func New(st Store, cfg Config) (*Auth, error) {
 	}
 	return &Auth{
 		cfg: cfg, store: st, keys: keys, passwords: passwords, redirects: redirects,
-		custom: &customCache{made: map[string]madeProvider{}},
+		custom: &customCache{made: map[string]madeProvider{}}, limits: &limits{},
 	}, nil
 }
 
@@ -391,6 +393,7 @@ func (c Config) withDefaults() Config {
 	c.JWT.TTL = either(c.JWT.TTL, time.Hour)
 	c.CustomProviders.DiscoveryTTL = either(c.CustomProviders.DiscoveryTTL, time.Hour)
 	c.MFA = c.MFA.withDefaults()
+	c.Limits = c.Limits.withDefaults()
 	c.Passkeys.Max = either(c.Passkeys.Max, 10)
 	c.Passkeys.ChallengeExpiry = either(c.Passkeys.ChallengeExpiry, 5*time.Minute)
 	c.Session.ReuseInterval = either(c.Session.ReuseInterval, 10*time.Second)
@@ -442,7 +445,7 @@ func (c Config) check() error {
 		mistake("Passkeys and MFA.WebAuthn need WebAuthn, which does their ceremonies (package webauthn)")
 	}
 	mistakes = append(mistakes, c.checkOutsiders()...)
-	return errors.Join(append(mistakes, c.Encryption.check())...)
+	return errors.Join(append(mistakes, c.Encryption.check(), c.Limits.check())...)
 }
 
 // checkOutsiders returns a sentence for every provider and chain that could not
@@ -514,6 +517,7 @@ func (a *Auth) tidy(ctx context.Context) error {
 		a.dropOldKeys(ctx),
 		a.store.DropFlows(ctx, yesterday),
 		a.store.DropCounters(ctx, yesterday),
+		a.store.DropBuckets(ctx, a.now()),
 		a.store.DropChallenges(ctx, yesterday),
 		a.store.DropCeremonies(ctx, a.now()),
 		a.store.DropUnverifiedFactors(ctx, yesterday),

@@ -3,6 +3,7 @@ package postern
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind sorts failures by what a caller can do about them. It is separate from
@@ -146,6 +147,10 @@ type Error struct {
 	// Reasons lists what a weak password lacks, in the order "length",
 	// "characters", "pwned". Only with ErrWeakPassword.
 	Reasons []string
+
+	// RetryAfter is how long to wait before the same request can succeed, where
+	// a limit says so. Only with KindTooMany.
+	RetryAfter time.Duration
 
 	// Err is the cause, when there is one. It is not for clients.
 	Err error

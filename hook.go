@@ -146,10 +146,16 @@ func (a *Auth) send(ctx context.Context, out ...message) (id string, err error) 
 	return id, err
 }
 
-// tell is send for messages that nobody waits for: that they were not sent is
-// only logged.
+// tell is send for mails that nobody waits for: that they were not sent is only
+// logged.
 func (a *Auth) tell(ctx context.Context, out ...message) {
-	_, _ = a.send(ctx, out...)
+	for _, m := range out {
+		if err := a.countMail(ctx, a.store); err != nil {
+			a.cfg.Logger.ErrorContext(ctx, "a message could not be sent", "what", m.failure, "error", err)
+			continue
+		}
+		_, _ = a.send(ctx, m)
+	}
 }
 
 func (a *Auth) sendOne(ctx context.Context, m message) (id string, err error) {

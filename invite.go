@@ -36,6 +36,9 @@ func (a *Auth) Invite(ctx context.Context, p InviteParams) (*User, error) {
 			if user, err = a.invite(ctx, tx, who); err != nil {
 				return err
 			}
+			if err := a.countMail(ctx, tx); err != nil {
+				return err
+			}
 			out, err = a.composeMail(ctx, tx, mailing{
 				user: user, to: who.address, redirectTo: p.RedirectTo,
 				kind: OneTimeConfirmation, purpose: purposeInvite, mail: MailInvite,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -301,7 +302,7 @@ func (a *Auth) countTry(ctx context.Context, factorID uuid.UUID, refusal Code) e
 	case err != nil:
 		return internal("Database error verifying MFA", err)
 	case n > maxFactorTries:
-		return fail(KindTooMany, refusal, "Too many codes were tried, wait for %d minutes", int(factorTriesTime.Minutes()))
+		return tooMany(refusal, fmt.Sprintf("Too many codes were tried, wait for %d minutes", int(factorTriesTime.Minutes())), factorTriesTime)
 	}
 	return nil
 }

@@ -159,13 +159,20 @@ func (a *Auth) issue(ctx context.Context, tx Tx, t *oneTime) error {
 // Spacing: the time since the last message of a kind to an address, whether or
 // not anybody has the address.
 
-// claimMail refuses a mail that comes too soon after the last one of its kind.
+// claimMail refuses a mail that comes too soon after the last one of its kind, or
+// is one too many.
 func (a *Auth) claimMail(ctx context.Context, tx Tx, kind OneTimeKind, email string) error {
-	return a.claim(ctx, tx, sentTo(kind, email), a.cfg.Email.MaxFrequency, ErrOverEmailSendRateLimit)
+	if err := a.claim(ctx, tx, sentTo(kind, email), a.cfg.Email.MaxFrequency, ErrOverEmailSendRateLimit); err != nil {
+		return err
+	}
+	return a.countMail(ctx, tx)
 }
 
 func (a *Auth) claimSMS(ctx context.Context, tx Tx, kind OneTimeKind, phone string) error {
-	return a.claim(ctx, tx, sentTo(kind, phone), a.cfg.Phone.MaxFrequency, ErrOverSMSSendRateLimit)
+	if err := a.claim(ctx, tx, sentTo(kind, phone), a.cfg.Phone.MaxFrequency, ErrOverSMSSendRateLimit); err != nil {
+		return err
+	}
+	return a.countSMS(ctx, tx, phone)
 }
 
 // claim refuses what comes too soon after the last time that a counter was set.

@@ -48,12 +48,18 @@ func (a *Auth) SignInWithPassword(ctx context.Context, p SignInWithPasswordParam
 	if p.Phone != "" {
 		provider = providerPhone
 	}
-	user, err := a.findForPassword(ctx, p)
+	user, account, err := a.findForPassword(ctx, p)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.limitPassword(ctx, account, user); err != nil {
 		return nil, err
 	}
 	rehash, err := a.provePassword(ctx, user, p.Password)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.passwordProven(ctx, account); err != nil {
 		return nil, err
 	}
 	if err := a.maySignIn(user, provider); err != nil {
@@ -66,38 +72,39 @@ func (a *Auth) SignInWithPassword(ctx context.Context, p SignInWithPasswordParam
 	return &PasswordSession{Session: *s, WeakPassword: a.weakness(p.Password)}, nil
 }
 
-// findForPassword returns the account that p names, or nil if there is none.
-func (a *Auth) findForPassword(ctx context.Context, p SignInWithPasswordParams) (*UserRecord, error) {
+// findForPassword returns the account that p names, nil if there is none, and what
+// tries at its password are counted by.
+func (a *Auth) findForPassword(ctx context.Context, p SignInWithPasswordParams) (user *UserRecord, account string, err error) {
 	switch {
 	case p.Email != "" && p.Phone != "":
-		return nil, invalid("Only an email address or phone number should be provided on login.")
+		return nil, "", invalid("Only an email address or phone number should be provided on login.")
 	case p.Email != "":
 		if a.cfg.Email.Disabled {
-			return nil, fail(KindUnprocessable, ErrEmailProviderDisabled, "Email logins are disabled")
+			return nil, "", fail(KindUnprocessable, ErrEmailProviderDisabled, "Email logins are disabled")
 		}
 		return a.lookUp(ctx, p.Email, p.Audience, address.LookupEmail, a.store.FindUserByEmail)
 	case p.Phone != "":
 		if !a.cfg.Phone.Enabled {
-			return nil, fail(KindUnprocessable, ErrPhoneProviderDisabled, "Phone logins are disabled")
+			return nil, "", fail(KindUnprocessable, ErrPhoneProviderDisabled, "Phone logins are disabled")
 		}
 		return a.lookUp(ctx, p.Phone, p.Audience, address.LookupPhone, a.store.FindUserByPhone)
 	}
-	return nil, invalid("missing email or phone")
+	return nil, "", invalid("missing email or phone")
 }
 
 func (a *Auth) lookUp(ctx context.Context, typed, aud string, normalise func(string) (string, bool),
-
 	find func(ctx context.Context, address, aud string) (*UserRecord, error),
-) (*UserRecord, error) {
+) (user *UserRecord, account string, err error) {
 	normal, possible := normalise(typed)
 	if !possible {
-		return nil, nil
+		return nil, "", nil
 	}
-	user, err := find(ctx, normal, a.audience(aud))
+	aud = a.audience(aud)
+	user, err = find(ctx, normal, aud)
 	if errors.Is(err, ErrNoRow) {
-		return nil, nil
+		user, err = nil, nil
 	}
-	return user, internal("Database error querying schema", err)
+	return user, aud + " " + normal, internal("Database error querying schema", err)
 }
 
 // provePassword checks a password against an account's, which may be nil for

@@ -30,8 +30,8 @@ type Service struct {
 }
 
 // New returns a service on a database of its own, in memory. Addresses need no
-// confirmation, and passwords are hashed cheaply; edit changes that and all else
-// before the service is made. Mistakes end the test.
+// confirmation, passwords are hashed cheaply and nothing is limited; edit changes
+// that and all else before the service is made. Mistakes end the test.
 func New(t testing.TB, edit ...func(*postern.Config)) *Service {
 	t.Helper()
 	st, err := sqlite.OpenMemory(t.Context())
@@ -59,6 +59,7 @@ func On(t testing.TB, st postern.Store, edit ...func(*postern.Config)) *Service 
 		SMS:      s.Outbox,
 		Email:    postern.EmailConfig{Autoconfirm: true},
 		Password: postern.PasswordConfig{BcryptCost: bcrypt.MinCost},
+		Limits:   postern.LimitConfig{Off: true},
 		Now:      s.Now,
 	}
 	for _, e := range edit {

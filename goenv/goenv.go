@@ -19,6 +19,9 @@
 //     package's source.
 //   - With phone numbers switched on, what GOTRUE_SMS_PROVIDER needs has to be
 //     there from the start, as has GOTRUE_SMTP_ADMIN_EMAIL with GOTRUE_SMTP_HOST.
+//   - Limits hold without GOTRUE_RATE_LIMIT_HEADER, and that header and
+//     GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED's are believed from
+//     POSTERN_TRUSTED_PROXIES alone.
 //   - Spaces around the entries of a list are ignored.
 //   - A provider's _REDIRECT_URI is the API's /callback unless it is set. A provider
 //     that is switched on and lacks anything else is in Settings.Incomplete.
@@ -39,6 +42,8 @@
 //	                                may be in although they are not public, a list
 //	POSTERN_PASSWORD_ALGORITHM      "bcrypt" or "argon2id"; bcrypt
 //	POSTERN_BCRYPT_COST             4 to 16; 10
+//	POSTERN_RATE_LIMITS             "shared" by all processes on a database, "memory" of
+//	                                this one, or "off"; shared
 //	POSTERN_REFUSE_UNDATED_TOKENS   Config.JWT.RefuseUndated; false
 //	POSTERN_SCANNER_SAFE_LINKS      Config.Email.ScannerSafeLinks; false
 //	POSTERN_TRUSTED_PROXIES         addresses or CIDR prefixes of proxies whose
@@ -84,6 +89,8 @@ type Settings struct {
 	// something is missing.
 	Incomplete []Incomplete
 
+	// Advice are sentences about settings that do not do what they seem to.
+	Advice []string
 	// NotYet names the variables that are set and belong to features of
 	// GoTrue's that Postern does not have yet, in order.
 	NotYet []string

@@ -41,6 +41,7 @@ func TestNothingSetMeansGoTruesDefaults(t *testing.T) {
 			JWT:         postern.JWTConfig{TTL: time.Hour},
 			Session:     postern.SessionConfig{ReuseInterval: 10 * time.Second},
 			MFA:         defaultMFA(),
+			Limits:      defaultLimits(),
 			Passkeys:    postern.PasskeyConfig{Max: 10, ChallengeExpiry: 5 * time.Minute},
 			Encryption:  postern.EncryptionConfig{Keys: map[string]postern.Secret{}},
 
@@ -97,6 +98,22 @@ func defaultMFA(changes ...func(*postern.MFAConfig)) postern.MFAConfig {
 	return c
 }
 
+func defaultLimits(changes ...func(*postern.LimitConfig)) postern.LimitConfig {
+	few := postern.Rate{N: 30, Per: 5 * time.Minute, Burst: 30}
+	c := postern.LimitConfig{
+		OTP: few, Web3: few, Verify: few, Passkey: few,
+		Anonymous: postern.Rate{N: 30, Per: time.Hour},
+		Token:     postern.Rate{N: 150, Per: 5 * time.Minute, Burst: 30},
+		Factor:    postern.Rate{N: 15, Per: time.Minute, Burst: 30},
+		Mails:     postern.Quota{N: 30, Per: time.Hour},
+		SMS:       postern.Quota{N: 30, Per: time.Hour},
+	}
+	for _, change := range changes {
+		change(&c)
+	}
+	return c
+}
+
 // withoutFuncs is s without what reflect.DeepEqual finds different every time.
 func withoutFuncs(s *goenv.Settings) *goenv.Settings {
 	bare := *s
@@ -130,6 +147,25 @@ func TestVariables(t *testing.T) {
 		want    any
 	}
 	for section, cases := range map[string]cases{
+		"limits": {
+			{"POSTERN_RATE_LIMITS=off", limits, defaultLimits(func(c *postern.LimitConfig) { c.Off = true })},
+			{"POSTERN_RATE_LIMITS=memory", limits, defaultLimits(func(c *postern.LimitConfig) { c.InMemory = true })},
+			{"GOTRUE_RATE_LIMIT_OTP=5", limits, defaultLimits(func(c *postern.LimitConfig) { c.OTP.N = 5 })},
+			{"GOTRUE_RATE_LIMIT_ANONYMOUS_USERS=5", limits, defaultLimits(func(c *postern.LimitConfig) { c.Anonymous.N = 5 })},
+			{"GOTRUE_RATE_LIMIT_TOKEN_REFRESH=1800", limits, defaultLimits(func(c *postern.LimitConfig) { c.Token.N = 1800 })},
+			{"GOTRUE_RATE_LIMIT_VERIFY=0", limits, defaultLimits(func(c *postern.LimitConfig) { c.Verify.N = -1 })},
+			{"GOTRUE_RATE_LIMIT_WEB3=5/10s", limits, defaultLimits(func(c *postern.LimitConfig) { c.Web3 = postern.Rate{N: 1, Per: 10 * time.Second, Burst: 5} })},
+			{"GOTRUE_RATE_LIMIT_PASSKEY=7", limits, defaultLimits(func(c *postern.LimitConfig) { c.Passkey.N = 7 })},
+			{"GOTRUE_MFA_RATE_LIMIT_CHALLENGE_AND_VERIFY=30", limits, defaultLimits(func(c *postern.LimitConfig) { c.Factor.N = 30 })},
+			{"GOTRUE_RATE_LIMIT_EMAIL_SENT=0", limits, defaultLimits(func(c *postern.LimitConfig) { c.Mails.N = -1 })},
+			{"GOTRUE_RATE_LIMIT_EMAIL_SENT=100/1m", limits, defaultLimits(func(c *postern.LimitConfig) { c.Mails = postern.Quota{N: 100, Per: time.Minute, Refill: true} })},
+			{"GOTRUE_RATE_LIMIT_SMS_SENT=100", limits, defaultLimits(func(c *postern.LimitConfig) { c.SMS.N = 100 })},
+			{"GOTRUE_RATE_LIMIT_HEADER=x-forwarded-for POSTERN_TRUSTED_PROXIES=10.0.0.0/8", clientHeader, ""},
+			{"GOTRUE_RATE_LIMIT_HEADER=CF-Connecting-IP POSTERN_TRUSTED_PROXIES=10.0.0.0/8", clientHeader, "CF-Connecting-IP"},
+			{"GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED=true GOTRUE_RATE_LIMIT_HEADER=X POSTERN_TRUSTED_PROXIES=10.0.0.0/8", clientHeader, "Sb-Forwarded-For"},
+			{"GOTRUE_RATE_LIMIT_HEADER=CF-Connecting-IP", advice, 1},
+			{"GOTRUE_RATE_LIMIT_HEADER=CF-Connecting-IP POSTERN_TRUSTED_PROXIES=10.0.0.0/8", advice, 0},
+		},
 		"server": {
 			{"GOTRUE_API_HOST=0.0.0.0 PORT=9999", address, "0.0.0.0:9999"},
 			{"GOTRUE_API_HOST=::1 GOTRUE_API_PORT=0", address, "[::1]:0"},
@@ -347,6 +383,9 @@ func hasCeremonies(s *goenv.Settings) any      { return s.Config.WebAuthn != nil
 func mfa(s *goenv.Settings) any                { return withoutFuncs(s).Config.MFA }
 func notify(s *goenv.Settings) any             { return s.Config.Email.Notify }
 func oauth(s *goenv.Settings) any              { return s.Config.OAuth }
+func limits(s *goenv.Settings) any             { return s.Config.Limits }
+func clientHeader(s *goenv.Settings) any       { return s.HTTP.ClientAddressHeader }
+func advice(s *goenv.Settings) any             { return len(s.Advice) }
 func anonymousMaxAge(s *goenv.Settings) any    { return s.Config.AnonymousMaxAge }
 
 func providerNames(s *goenv.Settings) any {
@@ -384,6 +423,10 @@ func TestMistakesAreOneSentenceEach(t *testing.T) {
 		{"API_EXTERNAL_URL=https://u:hush@example.com", `API_EXTERNAL_URL must be an absolute http or https URL without a user; what it is now may be secret and is not shown`},
 		{"GOTRUE_INTERNAL_HTTP_TIMEOUT=0", `GOTRUE_INTERNAL_HTTP_TIMEOUT is "0"; it must be a duration such as 10s or 1h30m of at least 1ms`},
 		{"GOTRUE_LOG_LEVEL=loud", `GOTRUE_LOG_LEVEL is "loud"; it must be one of trace, debug, info, warn, error, fatal, panic`},
+		{"POSTERN_RATE_LIMITS=on", `POSTERN_RATE_LIMITS is "on"; it must be shared, memory or off`},
+		{"GOTRUE_RATE_LIMIT_OTP=many", `GOTRUE_RATE_LIMIT_OTP is "many"; it must be a number, or a number and a duration as in 30/2m`},
+		{"GOTRUE_RATE_LIMIT_OTP=-1", `GOTRUE_RATE_LIMIT_OTP is "-1"; it must be a number, or a number and a duration as in 30/2m`},
+		{"GOTRUE_RATE_LIMIT_EMAIL_SENT=30/hour", `GOTRUE_RATE_LIMIT_EMAIL_SENT is "30/hour"; it must be a number, or a number and a duration as in 30/2m`},
 		{"DB_NAMESPACE=public", `DB_NAMESPACE is "public"; it must be "auth"`},
 		{"GOTRUE_DB_DRIVER=mysql", `GOTRUE_DB_DRIVER is "mysql"; it must be postgres or sqlite`},
 		{"GOTRUE_DB_DRIVER=postgres DATABASE_URL=sqlite:a.db", `GOTRUE_DB_DRIVER is "postgres", but DATABASE_URL names a database of the kind "sqlite"`},

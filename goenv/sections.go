@@ -174,8 +174,7 @@ func passwords(r *reader, s *Settings) {
 	c.RequireCurrent = r.flag("GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD", false)
 	r.later(`
 		GOTRUE_PASSWORD_HIBP_{ENABLED,FAIL_CLOSED,USER_AGENT,BLOOM_ENABLED,BLOOM_ITEMS,BLOOM_FALSE_POSITIVES}
-		GOTRUE_SECURITY_CAPTCHA_{ENABLED,PROVIDER,SECRET,TIMEOUT}
-		GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED`)
+		GOTRUE_SECURITY_CAPTCHA_{ENABLED,PROVIDER,SECRET,TIMEOUT}`)
 }
 
 // characterSets splits at colons; one after a backslash is a character.
@@ -261,7 +260,6 @@ func secondFactors(r *reader, s *Settings) {
 	s.Config.Passkeys.Max = r.number("GOTRUE_PASSKEY_MAX_PASSKEYS_PER_USER", 10, 0, math.MaxInt32)
 	ceremonies(r, s)
 	r.later(`
-		GOTRUE_MFA_RATE_LIMIT_CHALLENGE_AND_VERIFY
 		GOTRUE_SAML_{ENABLED,PRIVATE_KEY,PRIVATE_KEY_NEXT,ALLOW_ENCRYPTED_ASSERTIONS,RELAY_STATE_VALIDITY_PERIOD}
 		GOTRUE_SAML_{EXTERNAL_URL,RATE_LIMIT_ASSERTION}`)
 }
@@ -283,11 +281,6 @@ func ceremonies(r *reader, s *Settings) {
 	if r.wrong("GOTRUE_WEBAUTHN_RP_ID, GOTRUE_WEBAUTHN_RP_ORIGINS", err); err == nil {
 		s.Config.WebAuthn = w
 	}
-}
-
-// limits is contract config.md §1.8.
-func limits(r *reader, _ *Settings) {
-	r.later(`GOTRUE_RATE_LIMIT_{HEADER,EMAIL_SENT,SMS_SENT,VERIFY,TOKEN_REFRESH,SSO,ANONYMOUS_USERS,OTP,WEB3,PASSKEY,O_AUTH_DYNAMIC_CLIENT_REGISTER}`)
 }
 
 // mails is contract config.md §2.1.
@@ -462,5 +455,4 @@ func ours(r *reader, s *Settings) {
 	c.Password.Algorithm = r.choice("POSTERN_PASSWORD_ALGORITHM", "bcrypt", "bcrypt", "argon2id")
 	c.Password.BcryptCost = r.number("POSTERN_BCRYPT_COST", 10, 4, 16)
 	c.JWT.RefuseUndated = r.flag("POSTERN_REFUSE_UNDATED_TOKENS", false)
-	s.HTTP.TrustedProxies = r.prefixes("POSTERN_TRUSTED_PROXIES")
 }

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -77,9 +79,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, e *postern.Error
 	if status >= http.StatusInternalServerError {
 		id = report(r, status, e)
 	}
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
+	setRetryAfter(w.Header(), status, e.RetryAfter)
 	if knowsNewFormat(r) {
 		refuseNew(w, status, e)
 		return
@@ -92,6 +92,17 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, e *postern.Error
 		ID           string                `json:"error_id,omitempty"`
 		WeakPassword *postern.WeakPassword `json:"weak_password,omitempty"`
 	}{status, codeOf(status, e), e.Message, id, weakPassword(e)})
+}
+
+// setRetryAfter says when the same request may succeed, in whole seconds (RFC 9110
+// §10.2.3). GoTrue leaves it to be guessed.
+func setRetryAfter(h http.Header, status int, wait time.Duration) {
+	switch {
+	case wait > 0:
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	case status == http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
+	}
 }
 
 // refuseNew writes the format of API version 2024-01-01.

@@ -31,6 +31,11 @@ type Options struct {
 	// then the client is whoever has connected.
 	TrustedProxies []netip.Prefix
 
+	// ClientAddressHeader names a header in which the trusted proxies put the
+	// client's address alone, such as CF-Connecting-IP. Where it is missing,
+	// X-Forwarded-For counts. Defaults to none.
+	ClientAddressHeader string
+
 	// AllowedHeaders are request headers that scripts on other origins may
 	// set, besides those that Supabase's clients need.
 	AllowedHeaders []string
@@ -63,12 +68,13 @@ type Options struct {
 // it needs http.StripPrefix. It is safe for concurrent use.
 func New(a *postern.Auth, o Options) http.Handler {
 	s := &server{auth: a, cursorPagination: o.CursorPagination, confirmPage: cmp.Or(o.ConfirmPage, defaultConfirmPage)}
+	logger := cmp.Or(o.Logger, a.Logger())
 	h := limitBody(s.routes())
 	h = limitTime(h, cmp.Or(o.MaxRequestDuration, 10*time.Second))
-	h = noteClient(h, o.TrustedProxies)
+	h = noteClient(h, clients{proxies: o.TrustedProxies, header: o.ClientAddressHeader, logger: logger})
 	h = shareAcrossOrigins(h, o.AllowedHeaders)
 	h = recoverPanics(h)
-	return trace(h, cmp.Or(o.Logger, a.Logger()), o.RequestIDHeader)
+	return trace(h, logger, o.RequestIDHeader)
 }
 
 type server struct {
@@ -97,39 +103,39 @@ func (s *server) routes() http.Handler {
 		{"POST", "/token", s.token},
 		{"POST", "/logout", behind(user, s.signOut)},
 
-		{"POST", "/otp", s.otp},
-		{"POST", "/magiclink", s.magicLink},
-		{"POST", "/recover", s.recovery},
-		{"POST", "/resend", s.resend},
+		{"POST", "/otp", s.limited(postern.LimitOTP, s.otp)},
+		{"POST", "/magiclink", s.limited(postern.LimitMagicLink, s.magicLink)},
+		{"POST", "/recover", s.limited(postern.LimitRecover, s.recovery)},
+		{"POST", "/resend", s.limited(postern.LimitResend, s.resend)},
 		{"GET", "/reauthenticate/", s.reauthenticate},
-		{"POST", "/verify/", s.verify},
-		{"GET", "/verify/", s.verifyLink},
+		{"POST", "/verify/", s.limited(postern.LimitVerify, s.verify)},
+		{"GET", "/verify/", s.limited(postern.LimitVerify, s.verifyLink)},
 
 		// The page before GET /verify, which is not GoTrue's.
 		{"HEAD", "/confirm", s.confirm},
 		{"GET", "/confirm", s.confirm},
-		{"POST", "/confirm", s.confirmed},
+		{"POST", "/confirm", s.limited(postern.LimitVerify, s.confirmed)},
 
 		{"GET", "/authorize", s.authorize},
 		{"GET", "/callback/", s.callback},
 		{"POST", "/callback/", s.callback},
 
 		{"GET", "/user/", s.user},
-		{"PUT", "/user/", s.updateUser},
+		{"PUT", "/user/", s.limited(postern.LimitUpdateUser, s.updateUser)},
 		{"GET", "/user/identities/authorize", s.linkIdentity},
 		{"DELETE", "/user/identities/{identity_id}", s.unlinkIdentity},
 
 		{"POST", "/factors/", s.enrollFactor},
-		{"POST", "/factors/{factor_id}/challenge", s.challengeFactor},
-		{"POST", "/factors/{factor_id}/verify", s.verifyFactor},
+		{"POST", "/factors/{factor_id}/challenge", s.limited(postern.LimitFactorChallenge, s.challengeFactor)},
+		{"POST", "/factors/{factor_id}/verify", s.limited(postern.LimitFactorVerify, s.verifyFactor)},
 		{"DELETE", "/factors/{factor_id}/", s.unenrollFactor},
 		{"GET", "/factors/recovery-codes", s.recoveryCodes},
 		{"POST", "/factors/recovery-codes", s.generateRecoveryCodes},
 		{"DELETE", "/factors/recovery-codes", s.unenrollRecoveryCodes},
 		{"POST", "/factors/recovery-codes/regenerate", s.regenerateRecoveryCodes},
-		{"POST", "/factors/recovery-codes/verify", s.verifyRecoveryCode},
+		{"POST", "/factors/recovery-codes/verify", s.limited(postern.LimitFactorVerify, s.verifyRecoveryCode)},
 
-		{"POST", "/passkeys/authentication/options", s.beginPasskeySignIn},
+		{"POST", "/passkeys/authentication/options", s.limited(postern.LimitPasskey, s.beginPasskeySignIn)},
 		{"POST", "/passkeys/authentication/verify", s.signInWithPasskey},
 		{"POST", "/passkeys/registration/options", behind(registered, s.beginPasskeyRegistration)},
 		{"POST", "/passkeys/registration/verify", behind(registered, s.registerPasskey)},
@@ -181,6 +187,16 @@ func behind(guard middleware, e endpoint) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		guarded.ServeHTTP(w, r)
 		return nil
+	}
+}
+
+// limited lets only so many requests of one address through.
+func (s *server) limited(l postern.RequestLimit, e endpoint) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := s.auth.LimitRequest(r.Context(), l); err != nil {
+			return err
+		}
+		return e(w, r)
 	}
 }
 

@@ -122,6 +122,7 @@ func newAPI(t testing.TB, st postern.Store, s settings) *api {
 		Email:    postern.EmailConfig{Autoconfirm: true},
 		Password: postern.PasswordConfig{BcryptCost: 4},
 		JWT:      postern.JWTConfig{Secret: secret},
+		Limits:   postern.LimitConfig{Off: true},
 		Now:      func() time.Time { return now },
 		Logger:   slog.New(slog.NewTextHandler(log, nil)),
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -231,23 +232,48 @@ func allAllowed(headers string, allowed map[string]bool) bool {
 }
 
 // noteClient puts into the context what flows record of a request.
-func noteClient(next http.Handler, trusted []netip.Prefix) http.Handler {
+func noteClient(next http.Handler, c clients) http.Handler {
+	var once sync.Once
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ip := c.address(r)
+		if isHidden(ip, r) {
+			once.Do(func() {
+				c.logger.WarnContext(r.Context(), "requests come through a proxy that is not trusted: all its clients count as one (TrustedProxies)", "proxy", ip)
+			})
+		}
 		next.ServeHTTP(w, r.WithContext(postern.WithRequestInfo(r.Context(), postern.RequestInfo{
-			IP:        clientAddress(r, trusted),
+			IP:        ip,
 			UserAgent: userAgent(r),
 			Languages: languages(r),
 		})))
 	})
 }
 
-// clientAddress goes from the peer towards the client, for as long as it has
-// reason to believe what it is told. The zero Addr stands for a peer without an
-// address, such as that of a Unix socket.
-func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
+// isHidden reports whether a client seems to be a proxy of the operator's own that
+// nobody told of.
+func isHidden(client netip.Addr, r *http.Request) bool {
+	return (client.IsLoopback() || client.IsPrivate()) && r.Header.Get("X-Forwarded-For") != ""
+}
+
+// clients say which address is the client's.
+type clients struct {
+	proxies []netip.Prefix
+	header  string // of the proxies, before X-Forwarded-For; "" for none
+	logger  *slog.Logger
+}
+
+// address goes from the peer towards the client, for as long as it has reason to
+// believe what it is told. The zero Addr stands for a peer without an address, such
+// as that of a Unix socket.
+func (c clients) address(r *http.Request) netip.Addr {
 	client := parseAddress(r.RemoteAddr)
-	if !isTrusted(client, trusted) {
+	if !isTrusted(client, c.proxies) {
 		return client
+	}
+	if told, _, _ := strings.Cut(r.Header.Get(c.header), ","); c.header != "" {
+		if a := parseAddress(told); a.IsValid() {
+			return a
+		}
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
@@ -258,7 +284,7 @@ func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		if !before.IsValid() {
 			return client
 		}
-		if client = before; !isTrusted(client, trusted) {
+		if client = before; !isTrusted(client, c.proxies) {
 			return client
 		}
 	}

@@ -86,6 +86,46 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
+func TestHeaderOfTheProxies(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, peer, told, want string }{
+		{"a proxy", "10.0.0.1:1234", "203.0.113.9", "203.0.113.9"},
+		{"several", "10.0.0.1:1234", " 203.0.113.9 , 203.0.113.8", "203.0.113.9"},
+		{"a stranger", "192.0.2.1:1234", "203.0.113.9", "192.0.2.1"},
+		{"a proxy that says nothing", "10.0.0.1:1234", "", "198.51.100.1"},
+		{"a proxy that says nonsense", "10.0.0.1:1234", "unknown", "198.51.100.1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			st := newRecorder()
+			a := newAPI(t, st, settings{options: httpadapter.Options{
+				TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, ClientAddressHeader: "CF-Connecting-IP",
+			}})
+			r := request{line: "POST /signup", body: credentials("ann@example.com")}.build(t.Context())
+			r.RemoteAddr = c.peer
+			r.Header.Set("CF-Connecting-IP", c.told)
+			r.Header.Set("X-Forwarded-For", "198.51.100.1")
+			a.handler.ServeHTTP(httptest.NewRecorder(), r)
+			if got := (<-st.session).IP; got.String() != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestProxyThatNobodyToldOfIsReported(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, nobody, settings{})
+	for _, forwarded := range []string{"", "198.51.100.1", "198.51.100.2"} {
+		r := request{line: "GET /health", headers: []string{"X-Forwarded-For: " + forwarded}}.build(t.Context())
+		r.RemoteAddr = "10.0.0.1:1234"
+		a.handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if n := strings.Count(a.log.String(), "proxy=10.0.0.1"); n != 1 {
+		t.Errorf("got %d lines about the proxy, want 1:\n%s", n, a.log)
+	}
+}
+
 func TestUserAgentIsFitToBeStored(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, sent, want string }{

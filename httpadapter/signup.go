@@ -22,6 +22,13 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &p); err != nil {
 		return err
 	}
+	limit := postern.LimitSignUp
+	if p.Email == "" && p.Phone == "" {
+		limit = postern.LimitAnonymous
+	}
+	if err := s.auth.LimitRequest(r.Context(), limit); err != nil {
+		return err
+	}
 	res, err := s.auth.SignUp(r.Context(), postern.SignUpParams{
 		Email: p.Email, Phone: p.Phone, Password: p.Password, Data: p.Data, Audience: audienceOf(r),
 		Channel: p.Channel, RedirectTo: s.redirectTo(r), Challenge: challenge(p.CodeChallenge, p.CodeChallengeMethod),

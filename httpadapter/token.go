@@ -11,7 +11,14 @@ import (
 
 // token serves POST /token, whose grant_type is in the query or in a form.
 func (s *server) token(w http.ResponseWriter, r *http.Request) error {
-	switch r.FormValue("grant_type") {
+	grant, limit := r.FormValue("grant_type"), postern.LimitToken
+	if grant == "web3" {
+		limit = postern.LimitWeb3
+	}
+	if err := s.auth.LimitRequest(r.Context(), limit); err != nil {
+		return err
+	}
+	switch grant {
 	case "password":
 		return s.passwordGrant(w, r)
 	case "refresh_token":

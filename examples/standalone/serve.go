@@ -65,6 +65,9 @@ func newLogger(level slog.Level, w io.Writer) *slog.Logger {
 }
 
 func logVariables(logger *slog.Logger, settings *goenv.Settings) {
+	for _, sentence := range settings.Advice {
+		logger.Warn(sentence)
+	}
 	if len(settings.NotYet) > 0 {
 		logger.Warn("variables of features that are not there yet have no effect", "names", settings.NotYet)
 	}

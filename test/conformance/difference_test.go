@@ -62,6 +62,8 @@ var differences = []difference{
 	{id: "id-token-once", why: "guarantee B14", shows: showIDTokenOnce},
 	{id: "web3-once", why: "guarantee A1", shows: showWeb3Once},
 	{id: "raised-tokens", why: "guarantee B11", rewrite: raisedTokens},
+	{id: "address-limits", why: "guarantees A5, F28", shows: showAddressLimits},
+	{id: "password-tries", why: "guarantees A5", shows: showPasswordTries},
 	{id: "factor-tries", why: "guarantees A1, A5", shows: showFactorTries},
 	{id: "factor-by-factor", why: "guarantee B11", shows: showFactorByFactor},
 

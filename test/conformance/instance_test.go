@@ -99,6 +99,7 @@ var shared = map[string]string{
 	"GOTRUE_EXTERNAL_GITHUB_SECRET":                "smoke-github-secret",
 	"GOTRUE_SECURITY_MANUAL_LINKING_ENABLED":       "true",
 	"GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL": "0",
+	"POSTERN_RATE_LIMITS":                          "off",
 	"GOTRUE_RATE_LIMIT_EMAIL_SENT":                 "100000",
 	"GOTRUE_RATE_LIMIT_SMS_SENT":                   "100000",
 	"GOTRUE_RATE_LIMIT_VERIFY":                     "100000",

@@ -308,3 +308,19 @@ func showPageSize(t *testing.T, w *world) {
 		t.Errorf("5000 users a page: got %d, want %d", len(got), most)
 	}
 }
+
+func showAddressLimits(t *testing.T, w *world) {
+	auto := start(t, w.open(t), map[string]string{"POSTERN_RATE_LIMITS": "shared", "GOTRUE_RATE_LIMIT_OTP": "2/1h"})
+	for i, want := range []int{http.StatusOK, http.StatusOK, http.StatusTooManyRequests} {
+		got := auto.call(t, "POST", "/recover", `{"email":"ada@example.com"}`, "X-Forwarded-For", fmt.Sprintf("198.51.100.%d", i))
+		got.is(t, "a request", want, map[int]string{http.StatusTooManyRequests: "over_request_rate_limit"}[want])
+	}
+}
+
+func showPasswordTries(t *testing.T, w *world) {
+	auto := start(t, w.open(t), map[string]string{"POSTERN_RATE_LIMITS": "shared", "GOTRUE_RATE_LIMIT_TOKEN_REFRESH": "1000/1s"})
+	for range 20 {
+		auto.call(t, "POST", "/token?grant_type=password", `{"email":"ada@example.com","password":"wrong"}`).is(t, "a wrong password", http.StatusBadRequest, "invalid_credentials")
+	}
+	auto.call(t, "POST", "/token?grant_type=password", `{"email":"ada@example.com","password":"wrong"}`).is(t, "one more", http.StatusTooManyRequests, "over_request_rate_limit")
+}

@@ -75,6 +75,7 @@ func start(t *testing.T, databaseURL string, environ ...string) *standalone.Serv
 	}
 	s, err := standalone.Start(path, nil, append([]string{
 		"DATABASE_URL=" + databaseURL, "GOTRUE_JWT_SECRET=" + secret, "GOTRUE_MAILER_AUTOCONFIRM=true", "POSTERN_BCRYPT_COST=4",
+		"POSTERN_RATE_LIMITS=off",
 	}, environ...)...)
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +135,7 @@ func newAuth(t *testing.T, st *store.Store) *postern.Auth {
 		Email:    postern.EmailConfig{Autoconfirm: true},
 		Password: postern.PasswordConfig{BcryptCost: bcrypt.MinCost},
 		JWT:      postern.JWTConfig{Secret: secret},
+		Limits:   postern.LimitConfig{Off: true},
 		Logger:   slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

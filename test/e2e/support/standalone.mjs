@@ -24,6 +24,7 @@ export async function startStandalone(settings = {}, { databaseURL = newDatabase
     API_EXTERNAL_URL: url,
     DATABASE_URL: databaseURL,
     GOTRUE_MAILER_AUTOCONFIRM: 'true',
+    POSTERN_RATE_LIMITS: 'off',
     ...settings,
   }
   let server
