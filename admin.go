@@ -63,7 +63,7 @@ func (a *Auth) AdminCreateUser(ctx context.Context, p AdminCreateUserParams) (*U
 		if err := a.checkFree(ctx, tx, user); err != nil {
 			return err
 		}
-		if err := tx.AddUser(ctx, user); err != nil {
+		if err := a.storeUser(ctx, tx, user); err != nil {
 			return err
 		}
 		return a.audit(ctx, tx, actionSignedUp, nil, userTraits(&user.User))

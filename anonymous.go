@@ -34,16 +34,20 @@ func (a *Auth) SignInAnonymously(ctx context.Context, p SignInAnonymouslyParams)
 	if user.UserMetadata, err = a.mergeMetadata(nil, p.Data); err != nil {
 		return nil, err
 	}
-	session, err := a.enrolAnonymous(ctx, user)
+	var who creation
+	session, err := a.enrolAnonymous(ctx, &who, user)
 	if err != nil {
 		return nil, internal("Database error creating anonymous user", err)
+	}
+	if _, err := a.send(ctx, who.news()...); err != nil {
+		return nil, err
 	}
 	return a.firstSession(ctx, user, session)
 }
 
-func (a *Auth) enrolAnonymous(ctx context.Context, user *UserRecord) (session *SessionRecord, err error) {
-	err = a.store.InTx(ctx, func(tx Tx) error {
-		if err := tx.AddUser(ctx, user); err != nil {
+func (a *Auth) enrolAnonymous(ctx context.Context, c *creation, user *UserRecord) (session *SessionRecord, err error) {
+	err = a.enrol(ctx, c, func(tx Tx) error {
+		if err := a.addUser(ctx, tx, c, user); err != nil {
 			return err
 		}
 		if err := a.audit(ctx, tx, actionSignedUp, &user.User, traits(methodAnonymous)); err != nil {

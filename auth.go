@@ -52,6 +52,7 @@ type Auth struct {
 	redirects *redirect.List
 	custom    *customCache
 	limits    *limits
+	paces     *paces
 }
 
 // Config says how an Auth behaves. Its zero value is safe and useful: e-mail
@@ -112,6 +113,8 @@ type Config struct {
 	// SMS delivers text messages. Without one nothing that needs them works,
 	// but for PhoneConfig.TestCodes.
 	SMS SMSSender
+	// Hooks are called at turning points. They replace Mailer and SMS where they say so.
+	Hooks Hooks
 
 	Email      EmailConfig
 	Phone      PhoneConfig
@@ -368,7 +371,7 @@ func New(st Store, cfg Config) (*Auth, error) {
 	}
 	return &Auth{
 		cfg: cfg, store: st, keys: keys, passwords: passwords, redirects: redirects,
-		custom: &customCache{made: map[string]madeProvider{}}, limits: &limits{},
+		custom: &customCache{made: map[string]madeProvider{}}, limits: &limits{}, paces: &paces{},
 	}, nil
 }
 
@@ -387,6 +390,9 @@ func (c Config) withDefaults() Config {
 	c.Email.LinkPaths = c.Email.LinkPaths.withDefault(c.ExternalURL)
 	if c.Phone.Text == nil {
 		c.Phone.Text = plainText
+	}
+	if c.Hooks.SendSMS != nil {
+		c.Phone.Check = nil // the service knows nothing of the codes that the hook sends
 	}
 	c.Email.MaxFrequency = either(c.Email.MaxFrequency, time.Minute)
 	c.Phone.MaxFrequency = either(c.Phone.MaxFrequency, time.Minute)
@@ -557,6 +563,9 @@ type requestInfoKey struct{}
 func WithRequestInfo(ctx context.Context, r RequestInfo) context.Context {
 	return context.WithValue(ctx, requestInfoKey{}, r)
 }
+
+// RequestInfoFromContext returns what is known of the request, for hooks and the like.
+func RequestInfoFromContext(ctx context.Context) RequestInfo { return requestInfo(ctx) }
 
 func requestInfo(ctx context.Context) RequestInfo {
 	r, _ := ctx.Value(requestInfoKey{}).(RequestInfo)

@@ -3,6 +3,9 @@ package postern
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -90,6 +93,7 @@ const (
 	ErrMFAIPAddressMismatch              Code = "mfa_ip_address_mismatch"
 	ErrMFAChallengeExpired               Code = "mfa_challenge_expired"
 	ErrMFAVerificationFailed             Code = "mfa_verification_failed"
+	ErrMFAVerificationRejected           Code = "mfa_verification_rejected"
 	ErrMFARecoveryCodesEnrollNotEnabled  Code = "mfa_recovery_codes_enroll_not_enabled"
 	ErrMFARecoveryCodesVerifyNotEnabled  Code = "mfa_recovery_codes_verify_not_enabled"
 	ErrMFARecoveryCodesLocked            Code = "mfa_recovery_codes_locked"
@@ -133,6 +137,10 @@ const (
 	ErrOverEmailSendRateLimit            Code = "over_email_send_rate_limit"
 	ErrOverSMSSendRateLimit              Code = "over_sms_send_rate_limit"
 	ErrOverRequestRateLimit              Code = "over_request_rate_limit"
+	ErrHookTimeout                       Code = "hook_timeout"
+	ErrHookTimeoutAfterRetry             Code = "hook_timeout_after_retry"
+	ErrHookPayloadOverSizeLimit          Code = "hook_payload_over_size_limit"
+	ErrHookPayloadInvalidContentType     Code = "hook_payload_invalid_content_type"
 	ErrWeb3ProviderDisabled              Code = "web3_provider_disabled"
 	ErrWeb3UnsupportedChain              Code = "web3_unsupported_chain"
 )
@@ -143,6 +151,10 @@ type Error struct {
 	Kind    Kind
 	Code    Code
 	Message string // GoTrue's text, safe to show to the client
+
+	// Status is the HTTP status that a hook asked for, in place of Kind's. Such an
+	// error has no Code. 0 for all others.
+	Status int
 
 	// Reasons lists what a weak password lacks, in the order "length",
 	// "characters", "pwned". Only with ErrWeakPassword.
@@ -158,7 +170,10 @@ type Error struct {
 
 // Error returns the code, the message and the cause.
 func (e *Error) Error() string {
-	s := "postern: " + string(e.Code) + ": " + e.Message
+	s := "postern: " + e.Message
+	if e.Code != "" {
+		s = "postern: " + string(e.Code) + ": " + e.Message
+	}
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
@@ -184,6 +199,41 @@ type OAuthError struct {
 
 // Error returns name and description.
 func (e *OAuthError) Error() string { return "postern: " + e.Name + ": " + e.Description }
+
+// DatabaseError is what a function of the database raised that is a hook. Clients
+// get to see those of the states that functions raise on purpose (contract:
+// errors.md §1.6).
+type DatabaseError struct {
+	State   string // SQLSTATE
+	Message string
+	Hint    string // "" for none
+	Detail  string // "" for none
+
+	// Err is the driver's error.
+	Err error
+}
+
+// raisedStates are those that functions raise on purpose.
+var raisedStates = []string{"P0001", "23000", "23001", "23502", "23503", "23505", "23514", "23P01"}
+
+// Status is the HTTP status that the state asks for, 0 for a state that no client
+// is to see.
+func (e *DatabaseError) Status() int {
+	if slices.Contains(raisedStates, e.State) {
+		return 500
+	}
+	given, chosen := strings.CutPrefix(e.State, "PT")
+	if n, err := strconv.Atoi(given); chosen && err == nil && n >= 400 && n <= 599 {
+		return n
+	}
+	return 0
+}
+
+// Error returns the driver's text.
+func (e *DatabaseError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the driver's error.
+func (e *DatabaseError) Unwrap() error { return e.Err }
 
 // ReusedTokenError is the cause of an ErrRefreshTokenUsed that ended a session:
 // somebody presented a refresh token that its rightful owner had long replaced,

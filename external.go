@@ -23,28 +23,26 @@ type admission struct {
 // for one.
 func (a *Auth) admit(ctx context.Context, who *vouched, then func(Tx, *UserRecord) error) (*Session, error) {
 	var ad *admission
-	err := a.enrolOnce(func() error {
-		return a.inTx(ctx, func(tx Tx) error {
-			ad = &admission{}
-			err := a.account(ctx, tx, who, ad)
-			if err != nil || ad.refusal != nil {
-				return err
-			}
-			if err := then(tx, ad.user); err != nil || who.exchanged {
-				return err
-			}
-			if ad.user, err = a.stampSignIn(ctx, tx, ad.user.ID, a.refuseBanned); err != nil {
-				return err
-			}
-			ad.session, err = a.recordSignIn(ctx, tx, ad.user, traits(who.provider), who.method)
+	err := a.enrol(ctx, &who.creation, func(tx Tx) error {
+		ad = &admission{}
+		err := a.account(ctx, tx, who, ad)
+		if err != nil || ad.refusal != nil {
 			return err
-		})
+		}
+		if err := then(tx, ad.user); err != nil || who.exchanged {
+			return err
+		}
+		if ad.user, err = a.stampSignIn(ctx, tx, ad.user.ID, a.refuseBanned); err != nil {
+			return err
+		}
+		ad.session, err = a.recordSignIn(ctx, tx, ad.user, traits(who.provider), who.method)
+		return err
 	})
 	if err != nil {
 		return nil, a.admissionError(err)
 	}
 	a.tell(ctx, ad.notices...)
-	if _, err := a.send(ctx, ad.mails...); err != nil {
+	if _, err := a.send(ctx, append(ad.mails, who.news()...)...); err != nil {
 		return nil, err
 	}
 	if ad.refusal != nil || ad.session == nil {
@@ -178,7 +176,7 @@ func (a *Auth) enrolVouched(ctx context.Context, tx Tx, who *vouched, occupied b
 	if u.Email != "" && u.EmailConfirmedAt == nil {
 		u.ConfirmationSentAt = &now // from now on it waits, also where nothing is sent
 	}
-	if err := tx.AddUser(ctx, u); err != nil {
+	if err := a.addUser(ctx, tx, &who.creation, u); err != nil {
 		return err
 	}
 	ad.user = u

@@ -28,28 +28,26 @@ func (a *Auth) Invite(ctx context.Context, p InviteParams) (*User, error) {
 	}
 	var user *UserRecord
 	var out []message
-	err = a.enrolOnce(func() error {
-		return a.inTx(ctx, func(tx Tx) error {
-			if err := a.checkRecipient(who.address); err != nil {
-				return err
-			}
-			if user, err = a.invite(ctx, tx, who); err != nil {
-				return err
-			}
-			if err := a.countMail(ctx, tx); err != nil {
-				return err
-			}
-			out, err = a.composeMail(ctx, tx, mailing{
-				user: user, to: who.address, redirectTo: p.RedirectTo,
-				kind: OneTimeConfirmation, purpose: purposeInvite, mail: MailInvite,
-			})
+	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
+		if err := a.checkRecipient(who.address); err != nil {
 			return err
+		}
+		if user, err = a.invite(ctx, tx, who); err != nil {
+			return err
+		}
+		if err := a.countMail(ctx, tx); err != nil {
+			return err
+		}
+		out, err = a.composeMail(ctx, tx, mailing{
+			user: user, to: who.address, redirectTo: p.RedirectTo,
+			kind: OneTimeConfirmation, purpose: purposeInvite, mail: MailInvite,
 		})
+		return err
 	})
 	if err != nil {
 		return nil, internal("Error inviting user", duplicate(err))
 	}
-	if _, err := a.send(ctx, out...); err != nil {
+	if _, err := a.send(ctx, append(out, who.news()...)...); err != nil {
 		return nil, err
 	}
 	return &user.User, nil
@@ -76,7 +74,7 @@ func (a *Auth) invite(ctx context.Context, tx Tx, who *applicant) (*UserRecord, 
 			return nil, err
 		}
 		user.InvitedAt, user.ConfirmationSentAt = &now, &now
-		err = tx.AddUser(ctx, user)
+		err = a.addUser(ctx, tx, &who.creation, user)
 	case err != nil:
 	case user.EmailConfirmedAt != nil:
 		return nil, emailExists()
@@ -183,18 +181,19 @@ func (a *Auth) GenerateLink(ctx context.Context, p GenerateLinkParams) (*Generat
 		}
 	}
 	var link *GeneratedLink
-	err = a.enrolOnce(func() error {
-		return a.inTx(ctx, func(tx Tx) error {
-			m, linkType, err := a.linked(ctx, tx, who, p, newEmail)
-			if err != nil {
-				return err
-			}
-			link, err = a.makeLink(ctx, tx, m, linkType)
+	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
+		m, linkType, err := a.linked(ctx, tx, who, p, newEmail)
+		if err != nil {
 			return err
-		})
+		}
+		link, err = a.makeLink(ctx, tx, m, linkType)
+		return err
 	})
 	if err != nil {
 		return nil, internal("Database error finding user", duplicate(err))
+	}
+	if _, err := a.send(ctx, who.news()...); err != nil {
+		return nil, err
 	}
 	return link, nil
 }
@@ -283,7 +282,7 @@ func (a *Auth) linkedNew(ctx context.Context, tx Tx, who *applicant) (*UserRecor
 	if user.PasswordHash, err = a.cfg.Encryption.seal(user.ID, who.hash); err != nil {
 		return nil, err
 	}
-	return user, tx.AddUser(ctx, user)
+	return user, a.addUser(ctx, tx, &who.creation, user)
 }
 
 func (a *Auth) linkedExisting(ctx context.Context, tx Tx, m mailing, t LinkType, newEmail string) (mailing, error) {

@@ -73,7 +73,7 @@ var linkErrors = map[Kind]string{
 }
 
 func refusedLocation(target string, e *Error, flow bool) string {
-	params := url.Values{"error_code": {string(e.Code)}, "error_description": {e.Message}}
+	params := e.params()
 	if name, ok := linkErrors[e.Kind]; ok {
 		params.Set("error", name)
 	}

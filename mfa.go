@@ -191,7 +191,7 @@ func (a *Auth) textChallenge(ctx context.Context, tx Tx, u *User, f *FactorRecor
 	}
 	ch.Code = Secret(challengeHash(key, f, ch, code))
 	return []message{{claim: claim, failure: "MFA", sms: &SMS{
-		Phone: f.Phone, Channel: either(channel, "sms"), Code: Secret(code), Text: words, User: u,
+		Phone: f.Phone, Channel: either(channel, "sms"), Code: Secret(code), Text: words, User: u, ForFactor: true,
 	}}}, nil
 }
 
@@ -232,7 +232,7 @@ func (a *Auth) VerifyFactor(ctx context.Context, c *Caller, factorID uuid.UUID, 
 		return nil, err
 	}
 	spend, err := a.checkAnswer(ctx, c.User, f, ch, p)
-	if err != nil {
+	if err := a.judgeAnswer(ctx, c, &f.Factor, err); err != nil {
 		return nil, err
 	}
 	session, err := a.raise(ctx, c, &f.Factor, func(ctx context.Context, tx Tx) error {

@@ -410,5 +410,19 @@ func (a *Auth) oauthErrorParams(ctx context.Context, err error) url.Values {
 	case ErrSignUpDisabled, ErrUserBanned, ErrProviderEmailNeedsVerification:
 		name = "access_denied"
 	}
-	return url.Values{"error": {name}, "error_code": {string(ours.Code)}, "error_description": {ours.Message}}
+	params := ours.params()
+	params.Set("error", name)
+	return params
+}
+
+// params are what a redirect says of an error. A hook's refusal has no code.
+func (e *Error) params() url.Values {
+	params := url.Values{"error_description": {e.Message}}
+	if e.Code != "" {
+		params.Set("error_code", string(e.Code))
+	}
+	if raised, ok := errors.AsType[*DatabaseError](e.Err); ok && raised.Status() != 0 {
+		params.Set("error_description", raised.Message)
+	}
+	return params
 }

@@ -68,16 +68,15 @@ func (a *Auth) signInByMail(ctx context.Context, p SignInWithOTPParams) error {
 		return err
 	}
 	var out []message
-	err = a.enrolOnce(func() error {
-		return a.inTx(ctx, func(tx Tx) error {
-			out, err = a.otpByMail(ctx, tx, who, p)
-			return err
-		})
+	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
+		out, err = a.otpByMail(ctx, tx, who, p)
+		return err
 	})
+	a.hideCreation(ctx, &who.creation)
 	if err != nil {
 		return internal("Database error finding user", err)
 	}
-	_, err = a.send(ctx, out...)
+	_, err = a.send(ctx, append(out, who.news()...)...)
 	return err
 }
 
@@ -156,7 +155,7 @@ func (a *Auth) otpNewAccount(ctx context.Context, tx Tx, who *applicant, noSignU
 		return nil, err
 	}
 	user.LastSignInAt = nil
-	return user, tx.AddUser(ctx, user)
+	return user, a.addUser(ctx, tx, &who.creation, user)
 }
 
 func (a *Auth) signInBySMS(ctx context.Context, p SignInWithOTPParams) (*SentMessage, error) {
@@ -172,16 +171,15 @@ func (a *Auth) signInBySMS(ctx context.Context, p SignInWithOTPParams) (*SentMes
 	}
 	var out []message
 	var known bool
-	err = a.enrolOnce(func() error {
-		return a.inTx(ctx, func(tx Tx) error {
-			out, known, err = a.otpBySMS(ctx, tx, who, p)
-			return err
-		})
+	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
+		out, known, err = a.otpBySMS(ctx, tx, who, p)
+		return err
 	})
+	a.hideCreation(ctx, &who.creation)
 	if err != nil {
 		return nil, internal("Database error finding user", err)
 	}
-	id, err := a.send(ctx, out...)
+	id, err := a.send(ctx, append(out, who.news()...)...)
 	if !known { // GoTrue does not show the id for an account that it has just made
 		id = ""
 	}

@@ -112,12 +112,15 @@ func (a *Auth) lookUp(ctx context.Context, typed, aud string, normalise func(str
 // replace the stored one, if any.
 func (a *Auth) provePassword(ctx context.Context, user *UserRecord, pass string) (rehash Secret, err error) {
 	ok, weaker, err := a.verifyPassword(ctx, user, pass)
+	if err == nil {
+		err = a.judgePassword(ctx, user, ok)
+	}
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case !ok:
-		return "", fail(KindInvalid, ErrInvalidCredentials, "Invalid login credentials")
+		return "", invalidCredentials()
 	case weaker:
 		hash, err := a.hashPassword(ctx, pass)
 		if err != nil {
@@ -132,6 +135,10 @@ func (a *Auth) provePassword(ctx context.Context, user *UserRecord, pass string)
 		return a.cfg.Encryption.seal(user.ID, string(hash))
 	}
 	return "", nil
+}
+
+func invalidCredentials() *Error {
+	return fail(KindInvalid, ErrInvalidCredentials, "Invalid login credentials")
 }
 
 // maySignIn says why an account that proved its password may not sign in.
@@ -165,7 +172,7 @@ func (a *Auth) refuseBanned(u *UserRecord) error {
 func (a *Auth) openPasswordSession(ctx context.Context, proven *UserRecord, provider string, rehash Secret) (*Session, error) {
 	return a.openSession(ctx, proven.ID, provider, methodPassword, func(u *UserRecord) error {
 		if u.PasswordHash != proven.PasswordHash {
-			return fail(KindInvalid, ErrInvalidCredentials, "Invalid login credentials")
+			return invalidCredentials()
 		}
 		u.PasswordHash = either(rehash, u.PasswordHash)
 		return nil
@@ -186,7 +193,7 @@ func (a *Auth) openSession(ctx context.Context, id uuid.UUID, provider, method s
 		return err
 	})
 	if errors.Is(err, ErrNoRow) { // deleted since it was looked up
-		return nil, fail(KindInvalid, ErrInvalidCredentials, "Invalid login credentials")
+		return nil, invalidCredentials()
 	}
 	if err != nil {
 		return nil, internal("Database error granting user", err)

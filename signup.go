@@ -77,32 +77,24 @@ func (a *Auth) SignUp(ctx context.Context, p SignUpParams) (*SignUpResult, error
 	var res *SignUpResult
 	var session *SessionRecord
 	var out []message
-	err = a.enrolOnce(func() error {
-		res, session, out, err = a.enrol(ctx, who)
+	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
+		res, session, out, err = a.apply(ctx, tx, who)
 		return err
 	})
+	a.hideCreation(ctx, &who.creation)
 	switch {
 	case errors.Is(err, ErrEmailTaken), errors.Is(err, ErrPhoneTaken):
 		return a.alreadyRegistered(who) // by an account of another audience
 	case err != nil:
 		return nil, internal("Database error saving new user", err)
-	case session != nil:
-		return a.signedUp(ctx, res, session)
 	}
-	if _, err := a.send(ctx, out...); err != nil {
+	if _, err := a.send(ctx, append(out, who.news()...)...); err != nil {
 		return nil, err
 	}
-	return res, nil
-}
-
-// enrolOnce runs what makes an account, once more if somebody was faster with the
-// same address: then it can be seen.
-func (a *Auth) enrolOnce(enrol func() error) error {
-	err := enrol()
-	if errors.Is(err, ErrEmailTaken) || errors.Is(err, ErrPhoneTaken) || errors.Is(err, ErrIdentityTaken) {
-		err = enrol()
+	if session != nil {
+		return a.signedUp(ctx, res, session)
 	}
-	return err
+	return res, nil
 }
 
 // applicant is somebody who wants an account, checked.
@@ -117,6 +109,8 @@ type applicant struct {
 	channel    string
 	redirectTo string
 	challenge  Challenge
+
+	creation
 }
 
 func (a *Auth) applicant(p SignUpParams) (*applicant, error) {
@@ -187,27 +181,25 @@ func (who *applicant) claim(ctx context.Context, a *Auth, tx Tx) error {
 	return a.claimMail(ctx, tx, OneTimeConfirmation, who.address)
 }
 
-// enrol decides in one transaction what becomes of an applicant.
-func (a *Auth) enrol(ctx context.Context, who *applicant) (res *SignUpResult, session *SessionRecord, out []message, err error) {
-	err = a.inTx(ctx, func(tx Tx) error {
-		if err := who.claim(ctx, a, tx); err != nil {
-			return err
-		}
-		existing, err := who.account(ctx, tx)
-		switch {
-		case errors.Is(err, ErrNoRow):
-			res, session, out, err = a.enrolNew(ctx, tx, who)
-		case err != nil:
-		case a.settled(existing, who):
-			if err = a.audit(ctx, tx, actionRepeatedSignUp, &existing.User, traits(who.provider)); err == nil {
-				res, err = a.alreadyRegistered(who)
-			}
-		default:
-			res, session, out, err = a.enrolAgain(ctx, tx, who, existing)
-		}
-		return err
-	})
-	return res, session, out, err
+// apply decides what becomes of an applicant.
+func (a *Auth) apply(ctx context.Context, tx Tx, who *applicant) (res *SignUpResult, session *SessionRecord, out []message, err error) {
+	if err := who.claim(ctx, a, tx); err != nil {
+		return nil, nil, nil, err
+	}
+	existing, err := who.account(ctx, tx)
+	switch {
+	case errors.Is(err, ErrNoRow):
+		return a.enrolNew(ctx, tx, who)
+	case err != nil:
+		return nil, nil, nil, err
+	case !a.settled(existing, who):
+		return a.enrolAgain(ctx, tx, who, existing)
+	}
+	if err := a.audit(ctx, tx, actionRepeatedSignUp, &existing.User, traits(who.provider)); err != nil {
+		return nil, nil, nil, err
+	}
+	res, err = a.alreadyRegistered(who)
+	return res, nil, nil, err
 }
 
 // account finds the account that an applicant's address has.
@@ -272,7 +264,7 @@ func (a *Auth) enrolNew(ctx context.Context, tx Tx, who *applicant) (*SignUpResu
 	if err := a.await(u, who); err != nil {
 		return nil, nil, nil, err
 	}
-	if err := tx.AddUser(ctx, u); err != nil {
+	if err := a.addUser(ctx, tx, &who.creation, u); err != nil {
 		return nil, nil, nil, err
 	}
 	return a.enrolled(ctx, tx, who, u)

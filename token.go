@@ -99,7 +99,7 @@ func (a *Auth) session(ctx context.Context, user *UserRecord, s *SessionRecord, 
 	if err != nil {
 		return nil, err
 	}
-	access, err := keys.Sign(claims)
+	access, err := a.sign(ctx, keys, claims, info)
 	if err != nil {
 		return nil, internal("error generating jwt token", err)
 	}

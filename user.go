@@ -500,7 +500,8 @@ func (a *Auth) mailEmailChange(ctx context.Context, tx Tx, user *UserRecord, red
 		return nil, err
 	}
 	m.to = user.Email
-	return append(out, message{mail: a.newMail(ctx, m, token), failure: mailFailures[m.mail]}), nil
+	out[0].current = a.newMail(ctx, m, token)
+	return out, nil
 }
 
 // replaceEmail gives an account a proven address.

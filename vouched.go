@@ -27,6 +27,8 @@ type vouched struct {
 	invite        *proof    // of an invitation that is to be accepted
 	target        uuid.UUID // the user who wants another identity
 	exchanged     bool      // a code is exchanged for the session
+
+	creation
 }
 
 // readProfile reads into who what a provider says. Addresses that are none are not

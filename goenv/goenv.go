@@ -18,7 +18,9 @@
 //     which there is nothing here to switch; they are listed as such in this
 //     package's source.
 //   - With phone numbers switched on, what GOTRUE_SMS_PROVIDER needs has to be
-//     there from the start, as has GOTRUE_SMTP_ADMIN_EMAIL with GOTRUE_SMTP_HOST.
+//     there from the start, as has GOTRUE_SMTP_ADMIN_EMAIL with GOTRUE_SMTP_HOST. A
+//     hook that sends text messages makes up for it.
+//   - A hook over HTTP needs its _SECRETS. With SQLite there are no pg-functions://.
 //   - Limits hold without GOTRUE_RATE_LIMIT_HEADER, and that header and
 //     GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED's are believed from
 //     POSTERN_TRUSTED_PROXIES alone.
@@ -39,7 +41,8 @@
 //	POSTERN_JWT_AUDIENCES           Config.Audiences, a list
 //	POSTERN_MAX_METADATA            Config.MaxMetadata in bytes; 65536
 //	POSTERN_OUTBOUND_NETWORKS       addresses or CIDR prefixes that providers' servers
-//	                                may be in although they are not public, a list
+//	                                and the endpoints of hooks may be in although they
+//	                                are not public, a list
 //	POSTERN_PASSWORD_ALGORITHM      "bcrypt" or "argon2id"; bcrypt
 //	POSTERN_BCRYPT_COST             4 to 16; 10
 //	POSTERN_RATE_LIMITS             "shared" by all processes on a database, "memory" of
@@ -71,6 +74,9 @@ type Settings struct {
 	Mailer *mail.Mailer
 	// Renderer writes the mails, whoever sends them.
 	Renderer *mail.Renderer
+
+	// HookFunctions are the hooks that functions of the database answer.
+	HookFunctions []*HookFunction
 
 	// DatabaseURL is sqlite:PATH, postgres://… or postgresql://…, or "" when
 	// the environment names no database. It may have a password in it.

@@ -534,9 +534,9 @@ func TestSecretsAreNeverShown(t *testing.T) {
 
 func TestVariablesOfMissingFeaturesAreReportedOnce(t *testing.T) {
 	t.Parallel()
-	got := load(t, "GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI=http://localhost", "GOTRUE_SAML_PRIVATE_KEY=hush",
+	got := load(t, "GOTRUE_SAML_ENABLED=true", "GOTRUE_SAML_PRIVATE_KEY=hush",
 		"GOTRUE_RATE_LIMIT_EMAIL_SENT=", "GOTRUE_JWT_EXP=60", "GOTRUE_OPERATOR_TOKEN=hush", "GOTRUE_SMTP_PASS=hush")
-	want := []string{"GOTRUE_HOOK_MFA_VERIFICATION_ATTEMPT_URI", "GOTRUE_SAML_PRIVATE_KEY"}
+	want := []string{"GOTRUE_SAML_ENABLED", "GOTRUE_SAML_PRIVATE_KEY"}
 	if !slices.Equal(got.NotYet, want) {
 		t.Errorf("NotYet: got %q, want %q", got.NotYet, want)
 	}

@@ -18,7 +18,8 @@ func providers(r *reader, s *Settings) {
 	named := namedProviders(r)
 	issuers := r.list("GOTRUE_EXTERNAL_ALLOWED_ID_TOKEN_ISSUERS")
 	shared := provider.Config{DiscoveryTTL: r.duration("GOTRUE_EXTERNAL_OIDC_PROVIDER_CACHE_TTL", time.Hour, time.Second)}
-	policy := outbound.Policy{Timeout: r.timeout, Networks: r.prefixes("POSTERN_OUTBOUND_NETWORKS")}
+	r.networks = r.prefixes("POSTERN_OUTBOUND_NETWORKS")
+	policy := outbound.Policy{Timeout: r.timeout, Networks: r.networks}
 	customProviders(r, s, policy, shared.DiscoveryTTL)
 
 	policy.Hosts = hosts(named, issuers)

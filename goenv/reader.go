@@ -27,7 +27,8 @@ type reader struct {
 	notYet   []string
 	mistakes []error
 
-	timeout time.Duration // of calls to other services; several sections need it
+	timeout  time.Duration  // of calls to other services; several sections need it
+	networks []netip.Prefix // that such calls may go to although they are not public; likewise
 }
 
 func newReader(environ []string) *reader {

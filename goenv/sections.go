@@ -399,13 +399,6 @@ func bare(err error) error {
 	return err
 }
 
-// hooks is contract config.md §3.1.
-func hooks(r *reader, _ *Settings) {
-	r.later(`
-		GOTRUE_HOOK_{BEFORE_USER_CREATED,AFTER_USER_CREATED,SEND_EMAIL,SEND_SMS,CUSTOM_ACCESS_TOKEN}_{ENABLED,URI,SECRETS}
-		GOTRUE_HOOK_{MFA,PASSWORD}_VERIFICATION_ATTEMPT_{ENABLED,URI,SECRETS}`)
-}
-
 // messages is contract config.md §4.
 func messages(r *reader, s *Settings) {
 	c := &s.Config.Phone

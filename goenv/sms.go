@@ -37,7 +37,7 @@ func smsService(r *reader, s *Settings) {
 		if r.wrong("GOTRUE_SMS_PROVIDER", err); err == nil {
 			s.Config.SMS, c.WhatsApp = sender, sender.WhatsApp()
 		}
-	case c.Enabled:
+	case c.Enabled && s.Config.Hooks.SendSMS == nil:
 		r.mistake("GOTRUE_SMS_PROVIDER is %q, which needs %s", c.Provider, strings.Join(missing, " and "))
 	}
 }

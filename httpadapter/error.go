@@ -50,7 +50,10 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 			Message: "Unexpected failure, please check server logs for more information", Err: err,
 		}
 	}
-	status := cmp.Or(statuses[e.Kind], http.StatusInternalServerError)
+	if refuseRaised(w, r, e) {
+		return
+	}
+	status := cmp.Or(e.Status, statuses[e.Kind], http.StatusInternalServerError)
 	if status >= http.StatusInternalServerError {
 		status, e = outOfTime(r.Context(), status, e)
 	}
@@ -116,6 +119,27 @@ func refuseNew(w http.ResponseWriter, status int, e *postern.Error) {
 		Message      string                `json:"message"`
 		WeakPassword *postern.WeakPassword `json:"weak_password,omitempty"`
 	}{codeOf(status, e), e.Message, weakPassword(e)})
+}
+
+// refuseRaised answers with what a function of the database raised, if that is the
+// cause and the client knows the older format only (contract: errors.md §1.6).
+func refuseRaised(w http.ResponseWriter, r *http.Request, e *postern.Error) bool {
+	raised, ok := errors.AsType[*postern.DatabaseError](e.Err)
+	if !ok || knowsNewFormat(r) {
+		return false
+	}
+	status := raised.Status()
+	if status == 0 {
+		return false
+	}
+	report(r, status, e)
+	_ = respond(w, status, struct {
+		State   string `json:"code"`
+		Message string `json:"message"`
+		Hint    string `json:"hint,omitempty"`
+		Detail  string `json:"detail,omitempty"`
+	}{raised.State, raised.Message, raised.Hint, raised.Detail})
+	return true
 }
 
 func refuseOAuth(w http.ResponseWriter, e *postern.OAuthError) {

@@ -34,6 +34,13 @@ func TestErrorFormats(t *testing.T) {
 		Kind: postern.KindUnprocessable, Code: postern.ErrWeakPassword, Message: "weak", Reasons: []string{"length", "characters"},
 	}
 	nameless := &postern.Error{Kind: postern.KindForbidden, Message: "no"}
+	hook := &postern.Error{Kind: postern.KindUnprocessable, Status: 451, Message: "not from there"}
+	raised := func(state, hint string) error {
+		return &postern.Error{
+			Code: postern.ErrUnexpectedFailure, Message: "Error running hook URI: pg-functions://postgres/public/f",
+			Err: &postern.DatabaseError{State: state, Message: "not from there", Hint: hint, Err: errors.New("hidden")},
+		}
+	}
 	for _, c := range []struct {
 		name    string
 		err     error
@@ -53,6 +60,12 @@ func TestErrorFormats(t *testing.T) {
 		{"weak password, new", weak, "2024-01-01", 422, `{"code":"weak_password","message":"weak","weak_password":{"reasons":["length","characters"]}}`, "", "2024-01-01"},
 		{"without a code, older", nameless, "", 403, `{"code":403,"error_code":"unknown","msg":"no"}`, "", ""},
 		{"without a code, new", nameless, "2024-01-01", 403, `{"code":"unknown","message":"no"}`, "", "2024-01-01"},
+		{"a hook's refusal, older", hook, "", 451, `{"code":451,"error_code":"unknown","msg":"not from there"}`, "", ""},
+		{"a hook's refusal, new", hook, "2024-01-01", 451, `{"code":"unknown","message":"not from there"}`, "", "2024-01-01"},
+		{"raised, older", raised("P0001", ""), "", 500, `{"code":"P0001","message":"not from there"}`, "", ""},
+		{"raised with a status, older", raised("PT402", "pay"), "", 402, `{"code":"PT402","message":"not from there","hint":"pay"}`, "", ""},
+		{"raised, new", raised("PT402", "pay"), "2024-01-01", 500,
+			`{"code":"unexpected_failure","message":"Error running hook URI: pg-functions://postgres/public/f"}`, "unexpected_failure", "2024-01-01"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

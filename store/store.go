@@ -213,3 +213,12 @@ func retry(ctx context.Context, run func() error) error {
 		}
 	}
 }
+
+// DB returns where the statements of a transaction of a Store run, for the
+// application's own rows in a hook such as postern.Hooks.UserCreated:
+//
+//	_, err := store.DB(tx).NewInsert().Model(&profile).Exec(ctx)
+//
+// It panics if tx is not a Store's. bun writes arguments into the text of the
+// statement, so that no error of it should be logged together with that.
+func DB(tx postern.Tx) bun.IDB { return tx.(*Store).IDB() }

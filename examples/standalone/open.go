@@ -28,6 +28,9 @@ func open(ctx context.Context, settings *goenv.Settings) (*store.Store, *postern
 	if err := st.Migrate(ctx); err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
+	for _, f := range settings.HookFunctions {
+		f.Run = postgres.Function(st, f.Schema, f.Name)
+	}
 	auth, err := postern.New(st, settings.Config)
 	if err != nil {
 		return nil, nil, errors.Join(mistake{err}, st.Close())

@@ -119,6 +119,8 @@ func greet(ctx context.Context, stdout io.Writer, at net.Addr, settings *goenv.S
 	}
 	mails := "not sent, for GOTRUE_SMTP_HOST is not set; kept and shown only where this machine alone gets to the API"
 	switch {
+	case settings.Config.Hooks.SendEmail != nil:
+		mails = "sent by the hook GOTRUE_HOOK_SEND_EMAIL_URI"
 	case settings.Mailer != nil:
 		mails = "sent by GOTRUE_SMTP_HOST"
 	case box != nil:

@@ -67,6 +67,8 @@ var differences = []difference{
 	{id: "factor-tries", why: "guarantees A1, A5", shows: showFactorTries},
 	{id: "factor-by-factor", why: "guarantee B11", shows: showFactorByFactor},
 
+	{id: "hooks", why: "guarantees D19, B10", shows: showHooks},
+
 	{id: "pending-sign-up", why: "guarantees B7, D19", shows: showPendingSignUp},
 	{id: "banned-after-password", why: "guarantee D19", shows: showBannedAfterPassword},
 	{

@@ -88,13 +88,18 @@ type SMS struct {
 	Code    Secret
 	Text    string // with the code in it
 	User    *User
+
+	// ForFactor says that the code answers the challenge of a second factor.
+	ForFactor bool
 }
 
 // message is a mail or a text message that was decided on, to be sent after the
-// commit.
+// commit, or a new account to tell AfterUserCreated of.
 type message struct {
 	mail    *Mail
+	current *Mail // the other half of a change of address, to the one before
 	sms     *SMS
+	created *User
 	claim   string // the counter that keeps the next one waiting; dropped when this one fails
 	failure string // what could not be sent, for the error
 }
@@ -159,7 +164,12 @@ func (a *Auth) tell(ctx context.Context, out ...message) {
 }
 
 func (a *Auth) sendOne(ctx context.Context, m message) (id string, err error) {
+	if name, call := a.hookFor(m); call != nil {
+		return "", hookFailure(name, call(ctx))
+	}
 	switch {
+	case m.current != nil && a.cfg.Mailer != nil:
+		return "", errors.Join(a.cfg.Mailer.SendMail(ctx, *m.mail), a.cfg.Mailer.SendMail(ctx, *m.current))
 	case m.mail != nil && a.cfg.Mailer != nil:
 		return "", a.cfg.Mailer.SendMail(ctx, *m.mail)
 	case m.sms != nil:
@@ -174,8 +184,27 @@ func (a *Auth) sendOne(ctx context.Context, m message) (id string, err error) {
 	return "", nil
 }
 
+// hookFor returns the hook that a message is for, if one is.
+func (a *Auth) hookFor(m message) (name string, call func(context.Context) error) {
+	hooks := a.cfg.Hooks
+	switch {
+	case m.created != nil && hooks.AfterUserCreated != nil:
+		return hookAfterUserCreated, func(ctx context.Context) error { return hooks.AfterUserCreated(ctx, m.created) }
+	case m.mail != nil && hooks.SendEmail != nil:
+		return hookSendEmail, func(ctx context.Context) error { return hooks.SendEmail(ctx, a.emailOperation(m)) }
+	case m.sms != nil && hooks.SendSMS != nil:
+		if _, test := a.testCode(m.sms.Phone); !test {
+			return hookSendSMS, func(ctx context.Context) error { return hooks.SendSMS(ctx, *m.sms) }
+		}
+	}
+	return "", nil
+}
+
 // sendError is what the client is told (contract: endpoints.md §0.5).
 func (a *Auth) sendError(m message, cause error) error {
+	if _, hook := a.hookFor(m); hook != nil {
+		return cause
+	}
 	if m.sms != nil {
 		e := fail(KindUnprocessable, ErrSMSSendFailed, "Error sending %s OTP to provider: %v", m.failure, cause)
 		e.Err = cause
