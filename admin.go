@@ -66,7 +66,9 @@ func (a *Auth) AdminCreateUser(ctx context.Context, p AdminCreateUserParams) (*U
 		if err := a.storeUser(ctx, tx, user); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, actionSignedUp, nil, userTraits(&user.User))
+		details := userTraits(&user.User)
+		details["provider"] = user.Identities[0].Provider
+		return a.audit(ctx, tx, actionSignedUp, nil, details)
 	})
 	if err != nil {
 		if errors.Is(err, ErrPhoneTaken) { // said otherwise than elsewhere
@@ -298,7 +300,7 @@ func (a *Auth) AdminUpdateUser(ctx context.Context, id uuid.UUID, p AdminUpdateU
 			return err
 		}
 		if p.Email != "" || p.Phone != "" || hash != "" {
-			if err := a.credentialsReplaced(ctx, tx, user, hash != ""); err != nil {
+			if err := credentialsReplaced(ctx, tx, user, hash != ""); err != nil {
 				return err
 			}
 		}
@@ -313,9 +315,9 @@ func (a *Auth) AdminUpdateUser(ctx context.Context, id uuid.UUID, p AdminUpdateU
 
 // credentialsReplaced voids what was sent to addresses that an operator
 // replaced, and with a password the sessions that the old one opened.
-func (a *Auth) credentialsReplaced(ctx context.Context, tx Tx, user *UserRecord, password bool) error {
+func credentialsReplaced(ctx context.Context, tx Tx, user *UserRecord, password bool) error {
 	if password {
-		return a.passwordChanged(ctx, tx, user, uuid.Nil)
+		return passwordChanged(ctx, tx, user, uuid.Nil)
 	}
 	return tx.DropOneTimeTokens(ctx, user.ID)
 }
@@ -499,11 +501,14 @@ const (
 	maxPerPage     = 1000
 )
 
+// pageSize is the size of a page that is asked for, within limits.
+func pageSize(asked int) int { return min(max(either(asked, defaultPerPage), 1), maxPerPage) }
+
 // AdminListUsers lists users by creation, newest first. Softly deleted users are
 // among them (contract: endpoints.md, GET /admin/users).
 func (a *Auth) AdminListUsers(ctx context.Context, p AdminListUsersParams) (*UserList, error) {
 	p.Page = max(p.Page, 1)
-	p.PerPage = min(max(either(p.PerPage, defaultPerPage), 1), maxPerPage)
+	p.PerPage = pageSize(p.PerPage)
 	q := UserQuery{
 		Aud: either(p.Audience, a.cfg.Audience), Filter: p.Filter, Ascending: p.Ascending, Limit: p.PerPage,
 	}
@@ -551,70 +556,4 @@ func parseCursor(s string) (*UserCursor, error) {
 	}
 	var c UserCursor
 	return &c, json.Unmarshal(text, &c)
-}
-
-// What the audit log says happened (contract: storage.md §1.9). Refreshes are
-// not in it: they change nothing that anybody could have done wrong, and would
-// make the log grow faster than all else together.
-type action struct{ name, logType string }
-
-var (
-	actionLogin                 = action{"login", "account"}
-	actionLogout                = action{"logout", "account"}
-	actionSignedUp              = action{"user_signedup", "team"}
-	actionRepeatedSignUp        = action{"user_repeated_signup", "user"}
-	actionConfirmationRequested = action{"user_confirmation_requested", "user"}
-	actionModified              = action{"user_modified", "user"}
-	actionUpdatedPassword       = action{"user_updated_password", "user"}
-	actionDeleted               = action{"user_deleted", "team"}
-	actionTokenRevoked          = action{"token_revoked", "token"}
-	actionInvited               = action{"user_invited", "team"}
-	actionInviteAccepted        = action{"invite_accepted", "team"}
-	actionIdentityLinked        = action{"identity_linked", "user"}
-	actionIdentityUnlinked      = action{"identity_unlinked", "user"}
-	actionFactorEnrolled        = action{"factor_in_progress", "factor"}
-	actionFactorUnenrolled      = action{"factor_unenrolled", "factor"}
-	actionFactorUpdated         = action{"factor_updated", "factor"}
-	actionFactorDeleted         = action{"factor_deleted", "factor"}
-	actionChallengeCreated      = action{"challenge_created", "factor"}
-	actionPasskeyCreated        = action{"passkey_created", "user"}
-	actionPasskeyUpdated        = action{"passkey_updated", "user"}
-	actionPasskeyDeleted        = action{"passkey_deleted", "user"}
-	actionFactorTried           = action{"verification_attempted", "factor"}
-)
-
-// audit appends to the log what an actor did, nil for an operator, in the
-// transaction that does it.
-func (a *Auth) audit(ctx context.Context, tx Tx, what action, actor *User, details map[string]any) error {
-	payload := map[string]any{
-		"action": what.name, "log_type": what.logType,
-		"actor_id": uuid.Nil, "actor_username": a.cfg.AdminRoles[0], "actor_via_sso": false,
-	}
-	if actor != nil {
-		payload["actor_id"] = actor.ID
-		payload["actor_username"] = either(actor.Phone, actor.Email)
-		var profile struct {
-			FullName string `json:"full_name"`
-		}
-		if actor.UserMetadata.Decode(&profile) == nil && profile.FullName != "" {
-			payload["actor_name"] = profile.FullName
-		}
-	}
-	if details != nil {
-		payload["traits"] = details
-	}
-	text, err := NewMetadata(payload)
-	if err != nil {
-		return err
-	}
-	return tx.AddAuditEntry(ctx, AuditEntry{
-		ID: uuid.Must(uuid.NewV7()), Payload: text, CreatedAt: a.now(), IP: requestInfo(ctx).IP,
-	})
-}
-
-func traits(provider string) map[string]any { return map[string]any{"provider": provider} }
-
-// userTraits say whom an operator's action was about.
-func userTraits(u *User) map[string]any {
-	return map[string]any{"user_id": u.ID, "user_email": u.Email, "user_phone": u.Phone}
 }

@@ -71,7 +71,10 @@ func (a *Auth) AdminCreateCustomProvider(ctx context.Context, p CustomProviderPa
 		if err := a.checkQuota(ctx, tx); err != nil {
 			return err
 		}
-		return tx.AddCustomProvider(ctx, r)
+		if err := tx.AddCustomProvider(ctx, r); err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, actionProviderCreated, nil, customTraits(r))
 	})
 	if errors.Is(err, ErrRowTaken) {
 		return nil, fail(KindInvalid, ErrConflict, "A custom OAuth provider with this identifier already exists")
@@ -300,13 +303,20 @@ func (a *Auth) AdminUpdateCustomProvider(ctx context.Context, identifier string,
 	if err := a.applyCustom(ctx, &changed, p); err != nil { // asks the network, so not in the transaction
 		return nil, err
 	}
-	r, err := a.store.UpdateCustomProvider(ctx, identifier, func(r *CustomProviderRecord) error {
-		if !r.UpdatedAt.Equal(before.UpdatedAt) {
-			return fail(KindConflict, ErrConflict, "The provider was changed by another request at the same time")
+	var r *CustomProviderRecord
+	err = a.store.InTx(ctx, func(tx Tx) (err error) {
+		r, err = tx.UpdateCustomProvider(ctx, identifier, func(r *CustomProviderRecord) error {
+			if !r.UpdatedAt.Equal(before.UpdatedAt) {
+				return fail(KindConflict, ErrConflict, "The provider was changed by another request at the same time")
+			}
+			*r = changed
+			r.UpdatedAt = a.now()
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		*r = changed
-		r.UpdatedAt = a.now()
-		return nil
+		return a.audit(ctx, tx, actionProviderUpdated, nil, customTraits(r))
 	})
 	if err != nil {
 		return nil, missingCustom("Error updating custom OAuth provider", err)
@@ -320,5 +330,19 @@ func (a *Auth) AdminDeleteCustomProvider(ctx context.Context, identifier string)
 	if err := a.customEnabled(); err != nil {
 		return err
 	}
-	return missingCustom("Error deleting custom OAuth provider", a.store.DeleteCustomProvider(ctx, identifier))
+	err := a.store.InTx(ctx, func(tx Tx) error {
+		r, err := tx.FindCustomProvider(ctx, identifier)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteCustomProvider(ctx, identifier); err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, actionProviderDeleted, nil, customTraits(r))
+	})
+	return missingCustom("Error deleting custom OAuth provider", err)
+}
+
+func customTraits(r *CustomProviderRecord) traits {
+	return traits{"provider": r.Identifier, "provider_type": r.ProviderType, "enabled": r.Enabled}
 }

@@ -50,19 +50,11 @@ func (a *Auth) enrolAnonymous(ctx context.Context, c *creation, user *UserRecord
 		if err := a.addUser(ctx, tx, c, user); err != nil {
 			return err
 		}
-		if err := a.audit(ctx, tx, actionSignedUp, &user.User, traits(methodAnonymous)); err != nil {
+		if err := a.audit(ctx, tx, actionSignedUp, &user.User, viaProvider(methodAnonymous)); err != nil {
 			return err
 		}
 		session, err = a.addSession(ctx, tx, user, methodAnonymous)
 		return err
 	})
 	return session, err
-}
-
-// dropAnonymous deletes the users who never became more than anonymous.
-func (a *Auth) dropAnonymous(ctx context.Context) error {
-	if a.cfg.AnonymousMaxAge <= 0 {
-		return nil
-	}
-	return a.store.DropAnonymousUsers(ctx, a.now().Add(-a.cfg.AnonymousMaxAge))
 }

@@ -124,6 +124,7 @@ type Config struct {
 	MFA        MFAConfig
 	Passkeys   PasskeyConfig
 	Encryption EncryptionConfig
+	Audit      AuditConfig
 	Limits     LimitConfig
 
 	// WebAuthn does the ceremonies of passkeys and WebAuthn factors (package
@@ -369,10 +370,12 @@ func New(st Store, cfg Config) (*Auth, error) {
 	if err := errors.Join(cfg.check(), keysErr, passwordErr, redirectErr); err != nil {
 		return nil, fmt.Errorf("postern: %w", err)
 	}
-	return &Auth{
-		cfg: cfg, store: st, keys: keys, passwords: passwords, redirects: redirects,
+	a := &Auth{
+		cfg: cfg, keys: keys, passwords: passwords, redirects: redirects,
 		custom: &customCache{made: map[string]madeProvider{}}, limits: &limits{}, paces: &paces{},
-	}, nil
+	}
+	a.store = a.audited(st)
+	return a, nil
 }
 
 func (c Config) withDefaults() Config {
@@ -409,6 +412,9 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if c.Audit.Logger == nil {
+		c.Audit.Logger = c.Logger
+	}
 	return c
 }
 
@@ -443,6 +449,9 @@ func (c Config) check() error {
 	}
 	if c.Email.Autoconfirm && c.Email.AllowUnverifiedSignIns {
 		mistake("Email.Autoconfirm and Email.AllowUnverifiedSignIns are both set; where every address counts as proven, none is unverified")
+	}
+	if c.Audit.Retention < 0 {
+		mistake("Audit.Retention is %v; it cannot be negative", c.Audit.Retention)
 	}
 	if slices.Contains(c.AdminRoles, c.DefaultRole) {
 		mistake("DefaultRole is %q, which is one of AdminRoles: every new user would be an operator", c.DefaultRole)
@@ -492,7 +501,7 @@ func (c Config) checkOutsiders() (mistakes []error) {
 // the messages that it decides to send: call Deliver after the commit.
 func (a *Auth) In(st Store) *Auth {
 	b := *a
-	b.store = st
+	b.store = b.audited(st)
 	b.joined = true
 	b.outbox = &outbox{}
 	return &b
@@ -516,20 +525,6 @@ func (a *Auth) Run(ctx context.Context) error {
 }
 
 const housekeepingInterval = 10 * time.Minute
-
-func (a *Auth) tidy(ctx context.Context) error {
-	yesterday := a.now().Add(-24 * time.Hour)
-	return errors.Join(
-		a.dropOldKeys(ctx),
-		a.store.DropFlows(ctx, yesterday),
-		a.store.DropCounters(ctx, yesterday),
-		a.store.DropBuckets(ctx, a.now()),
-		a.store.DropChallenges(ctx, yesterday),
-		a.store.DropCeremonies(ctx, a.now()),
-		a.store.DropUnverifiedFactors(ctx, yesterday),
-		a.dropAnonymous(ctx),
-	)
-}
 
 // Logger returns what Config.Logger set, for adapters to log to.
 func (a *Auth) Logger() *slog.Logger { return a.cfg.Logger }

@@ -12,6 +12,7 @@ import (
 // admission is what becomes of somebody.
 type admission struct {
 	user    *UserRecord
+	isNew   bool // made for somebody, or taken over
 	session *SessionRecord
 	mails   []message // without which there is no going on
 	notices []message
@@ -35,7 +36,7 @@ func (a *Auth) admit(ctx context.Context, who *vouched, then func(Tx, *UserRecor
 		if ad.user, err = a.stampSignIn(ctx, tx, ad.user.ID, a.refuseBanned); err != nil {
 			return err
 		}
-		ad.session, err = a.recordSignIn(ctx, tx, ad.user, traits(who.provider), who.method)
+		ad.session, err = a.addSession(ctx, tx, ad.user, who.method)
 		return err
 	})
 	if err != nil {
@@ -79,7 +80,26 @@ func (a *Auth) account(ctx context.Context, tx Tx, who *vouched, ad *admission) 
 	if err != nil || ad.refusal != nil {
 		return err
 	}
-	return a.requireEmail(ctx, tx, who, ad)
+	if err := a.requireEmail(ctx, tx, who, ad); err != nil {
+		return err
+	}
+	return a.recordAdmission(ctx, tx, who, ad)
+}
+
+// recordAdmission writes into the audit log how somebody came in, or that the address
+// has to be confirmed first. Where a code is to be exchanged for the session, that is
+// the login.
+func (a *Auth) recordAdmission(ctx context.Context, tx Tx, who *vouched, ad *admission) error {
+	what := actionLogin
+	switch {
+	case ad.refusal != nil:
+		what = actionConfirmationRequested
+	case ad.isNew:
+		what = actionSignedUp
+	case who.exchanged:
+		return nil
+	}
+	return a.audit(ctx, tx, what, &ad.user.User, viaProvider(who.provider))
 }
 
 // find finds the account of an identity, and settles for the subject that it has.
@@ -153,9 +173,8 @@ func (a *Auth) enrolVouched(ctx context.Context, tx Tx, who *vouched, occupied b
 	u := &UserRecord{
 		User: User{
 			ID: uuid.Must(uuid.NewRandom()), Aud: who.aud, Role: a.cfg.DefaultRole, CreatedAt: now, UpdatedAt: now,
-			Email: who.email.Email, UserMetadata: who.data,
+			Email: who.email.Email, UserMetadata: who.data, IsSSOUser: a.linkingDomain(who.provider) != "",
 		},
-		IsSSOUser: a.linkingDomain(who.provider) != "",
 	}
 	taken := occupied && !u.IsSSOUser
 	if u.Email != "" && !who.email.Verified && !u.IsSSOUser {
@@ -176,11 +195,8 @@ func (a *Auth) enrolVouched(ctx context.Context, tx Tx, who *vouched, occupied b
 	if u.Email != "" && u.EmailConfirmedAt == nil {
 		u.ConfirmationSentAt = &now // from now on it waits, also where nothing is sent
 	}
-	if err := a.addUser(ctx, tx, &who.creation, u); err != nil {
-		return err
-	}
-	ad.user = u
-	return a.audit(ctx, tx, actionSignedUp, &u.User, traits(who.provider))
+	ad.user, ad.isNew = u, true
+	return a.addUser(ctx, tx, &who.creation, u)
 }
 
 // refuseOccupied refuses somebody whose address somebody else has, and stores
@@ -216,10 +232,8 @@ func (a *Auth) takeOver(ctx context.Context, tx Tx, who *vouched, claimed *UserR
 	if err != nil {
 		return err
 	}
-	if err := expel(ctx, tx, claimed.ID); err != nil {
-		return err
-	}
-	return a.audit(ctx, tx, actionSignedUp, &ad.user.User, traits(who.provider))
+	ad.isNew = true
+	return expel(ctx, tx, claimed.ID)
 }
 
 // expel ends what may let somebody into an account: sessions, factors, and what
@@ -306,8 +320,8 @@ func (a *Auth) noteLinked(ctx context.Context, tx Tx, who *vouched, ad *admissio
 	return a.audit(ctx, tx, actionIdentityLinked, u, identityTraits(u.Identities[i]))
 }
 
-func identityTraits(i Identity) map[string]any {
-	return map[string]any{"identity_id": i.IdentityID, "provider": i.Provider, "provider_id": i.ID}
+func identityTraits(i Identity) traits {
+	return traits{"identity_id": i.IdentityID, "provider": i.Provider, "provider_id": i.ID}
 }
 
 // findInvite finds the invitation that a flow accepts, nil if it accepts none.
@@ -360,5 +374,5 @@ func (a *Auth) acceptInvite(ctx context.Context, tx Tx, who *vouched, ad *admiss
 	if err := expel(ctx, tx, p.user.ID); err != nil {
 		return err
 	}
-	return a.audit(ctx, tx, actionInviteAccepted, &ad.user.User, traits(who.provider))
+	return a.audit(ctx, tx, actionInviteAccepted, &ad.user.User, viaProvider(who.provider))
 }

@@ -248,11 +248,13 @@ func (a *Auth) UnenrollFactor(ctx context.Context, c *Caller, id uuid.UUID) erro
 	case f.Status == factorVerified && c.AAL() != aal2:
 		return fail(KindUnprocessable, ErrInsufficientAAL, "AAL2 required to unenroll verified factor")
 	}
-	return a.removeFactor(ctx, f, c.User, actionFactorUnenrolled)
+	return a.removeFactor(ctx, f, c.User, actionFactorUnenrolled, traits{
+		"factor_id": f.ID, "factor_status": f.Status, "session_id": c.SessionID,
+	})
 }
 
 // removeFactor removes a factor with all that it led to; by is nil for an operator.
-func (a *Auth) removeFactor(ctx context.Context, f *FactorRecord, by *User, what action) error {
+func (a *Auth) removeFactor(ctx context.Context, f *FactorRecord, by *User, what action, details traits) error {
 	var owner *UserRecord
 	err := a.store.InTx(ctx, func(tx Tx) (err error) {
 		// The factor goes first: that waits for whoever is using it, and the session
@@ -269,7 +271,7 @@ func (a *Auth) removeFactor(ctx context.Context, f *FactorRecord, by *User, what
 		if err := a.dropLoneCodes(ctx, tx, owner); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, what, by, factorTraits(&f.Factor))
+		return a.audit(ctx, tx, what, by, details)
 	})
 	switch {
 	case errors.Is(err, ErrNoRow):
@@ -332,7 +334,7 @@ func (a *Auth) AdminUpdateFactor(ctx context.Context, userID, id uuid.UUID, p Ad
 		if err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, actionFactorUpdated, nil, factorTraits(&changed.Factor))
+		return a.audit(ctx, tx, actionFactorUpdated, nil, factorTraits(&changed.Factor).of(userID))
 	})
 	switch {
 	case errors.Is(err, ErrNoRow):
@@ -358,7 +360,7 @@ func (a *Auth) AdminDeleteFactor(ctx context.Context, userID, id uuid.UUID) (*Fa
 	if err != nil {
 		return nil, err
 	}
-	if err := a.removeFactor(ctx, f, nil, actionFactorDeleted); err != nil {
+	if err := a.removeFactor(ctx, f, nil, actionFactorDeleted, factorTraits(&f.Factor).of(userID)); err != nil {
 		return nil, err
 	}
 	return &f.Factor, nil
@@ -371,6 +373,6 @@ func (a *Auth) adminFactor(ctx context.Context, userID, id uuid.UUID) (*FactorRe
 	return a.factor(ctx, userID, id)
 }
 
-func factorTraits(f *Factor) map[string]any {
-	return map[string]any{"factor_id": f.ID, "factor_type": f.FactorType}
+func factorTraits(f *Factor) traits {
+	return traits{"factor_id": f.ID, "factor_type": f.FactorType}
 }

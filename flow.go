@@ -124,7 +124,7 @@ func (a *Auth) exchange(ctx context.Context, flow *FlowRecord) (*Session, error)
 		if user, err = a.stampSignIn(ctx, tx, flow.UserID, a.refuseBanned); err != nil {
 			return err
 		}
-		session, err = a.recordSignIn(ctx, tx, user, nil, flow.AuthenticationMethod)
+		session, err = a.recordSignIn(ctx, tx, user, traits{"provider_type": flow.ProviderType}, flow.AuthenticationMethod)
 		return err
 	})
 	if errors.Is(err, ErrNoRow) {

@@ -84,7 +84,7 @@ func (a *Auth) invite(ctx context.Context, tx Tx, who *applicant) (*UserRecord, 
 	if err != nil {
 		return nil, err
 	}
-	return user, a.audit(ctx, tx, actionInvited, nil, userTraits(&user.User))
+	return user, a.audit(ctx, tx, actionInvited, nil, traits{"user_id": user.ID, "user_email": user.Email})
 }
 
 // inviteClaimant makes an account an invited one that nobody has proven to own. What
@@ -184,6 +184,9 @@ func (a *Auth) GenerateLink(ctx context.Context, p GenerateLinkParams) (*Generat
 	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
 		m, linkType, err := a.linked(ctx, tx, who, p, newEmail)
 		if err != nil {
+			return err
+		}
+		if err := a.recordLink(ctx, tx, m, linkType); err != nil {
 			return err
 		}
 		link, err = a.makeLink(ctx, tx, m, linkType)
@@ -313,6 +316,21 @@ func (a *Auth) linkedExisting(ctx context.Context, tx Tx, m mailing, t LinkType,
 		return nil
 	})
 	return m, err
+}
+
+// recordLink writes into the audit log what an operator's link is to do. An invitation
+// has its entry by now.
+func (a *Auth) recordLink(ctx context.Context, tx Tx, m mailing, t LinkType) error {
+	what := actionModified
+	switch t {
+	case LinkInvite:
+		return nil
+	case LinkSignUp:
+		what = actionConfirmationRequested
+	case LinkMagicLink, LinkRecovery:
+		what = actionRecoveryRequested
+	}
+	return a.audit(ctx, tx, what, nil, userTraits(&m.user.User))
 }
 
 func (a *Auth) makeLink(ctx context.Context, tx Tx, m mailing, t LinkType) (*GeneratedLink, error) {

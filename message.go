@@ -106,23 +106,31 @@ type message struct {
 
 // outbox keeps messages until a transaction of the application is committed.
 type outbox struct {
-	mu   sync.Mutex
-	held []message
+	mu      sync.Mutex
+	held    []message
+	entries []AuditEntry // to be logged
 }
 
-// Deliver sends the messages that the methods of an Auth from In decided on. Call
-// it after the commit, and not at all after a rollback. It tries them all and
-// returns the errors joined.
+func (o *outbox) holdEntries(entries []AuditEntry) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.entries = append(o.entries, entries...)
+}
+
+// Deliver sends the messages that the methods of an Auth from In decided on, and
+// logs what AuditConfig.Log wants logged. Call it after the commit, and not at all
+// after a rollback. It tries all messages and returns the errors joined.
 func (a *Auth) Deliver(ctx context.Context) error {
 	if a.outbox == nil {
 		return nil
 	}
 	a.outbox.mu.Lock()
-	held := a.outbox.held
-	a.outbox.held = nil
+	held, entries := a.outbox.held, a.outbox.entries
+	a.outbox.held, a.outbox.entries = nil, nil
 	a.outbox.mu.Unlock()
 	outside := *a
 	outside.outbox = nil
+	outside.logAudit(ctx, entries)
 	var errs []error
 	for _, m := range held {
 		_, err := outside.send(ctx, m)

@@ -134,7 +134,7 @@ func (a *Auth) ChallengeFactor(ctx context.Context, c *Caller, factorID uuid.UUI
 		if err := tx.AddChallenge(ctx, ch); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, actionChallengeCreated, c.User, factorTraits(&f.Factor))
+		return a.audit(ctx, tx, actionChallengeCreated, c.User, traits{"factor_id": f.ID, "factor_status": f.Status})
 	})
 	if errors.Is(err, ErrNoRow) {
 		err = factorNotFound()
@@ -235,7 +235,9 @@ func (a *Auth) VerifyFactor(ctx context.Context, c *Caller, factorID uuid.UUID, 
 	if err := a.judgeAnswer(ctx, c, &f.Factor, err); err != nil {
 		return nil, err
 	}
-	session, err := a.raise(ctx, c, &f.Factor, func(ctx context.Context, tx Tx) error {
+	details := factorTraits(&f.Factor)
+	details["challenge_id"] = ch.ID
+	session, err := a.raise(ctx, c, &f.Factor, details, func(ctx context.Context, tx Tx) error {
 		if err := tx.TakeChallenge(ctx, ch.ID, a.now()); err != nil {
 			return missing(err, challengeUsed())
 		}
@@ -388,7 +390,7 @@ func (a *Auth) checkPhoneCode(ctx context.Context, f *FactorRecord, ch *Challeng
 
 // raise raises the caller's session by a factor, in the transaction that uses up what
 // was shown: once of however many times at once.
-func (a *Auth) raise(ctx context.Context, c *Caller, f *Factor, spend spending) (*Session, error) {
+func (a *Auth) raise(ctx context.Context, c *Caller, f *Factor, details traits, spend spending) (*Session, error) {
 	key, err := a.newRefreshKey(c.SessionID)
 	if err != nil {
 		return nil, err
@@ -414,7 +416,7 @@ func (a *Auth) raise(ctx context.Context, c *Caller, f *Factor, spend spending) 
 		if user, err = tx.FindUser(ctx, c.User.ID); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, actionFactorTried, &user.User, factorTraits(f))
+		return a.audit(ctx, tx, actionFactorTried, &user.User, details)
 	})
 	if err != nil {
 		return nil, internal("Database error verifying MFA", err)

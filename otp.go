@@ -101,7 +101,19 @@ func (a *Auth) otpByMail(ctx context.Context, tx Tx, who *applicant, p SignInWit
 	}
 	m := confirmation(user)
 	m.redirectTo, m.challenge = p.RedirectTo, p.Challenge
-	return a.mail(ctx, tx, m)
+	return a.mailAskedFor(ctx, tx, m)
+}
+
+// mailAskedFor writes a mail from confirmation, for which somebody asked.
+func (a *Auth) mailAskedFor(ctx context.Context, tx Tx, m mailing) ([]message, error) {
+	out, err := a.mail(ctx, tx, m)
+	switch {
+	case err != nil:
+		return nil, err
+	case m.purpose == purposeSignUp:
+		return out, a.audit(ctx, tx, actionConfirmationRequested, &m.user.User, viaProvider(providerEmail))
+	}
+	return out, a.audit(ctx, tx, actionRecoveryRequested, &m.user.User, nil)
 }
 
 // confirmation is the mail that proves an account's address. An account that is
@@ -192,10 +204,24 @@ func (a *Auth) otpBySMS(ctx context.Context, tx Tx, who *applicant, p SignInWith
 		return nil, false, err
 	}
 	known = user.PhoneConfirmedAt != nil
-	out, err = a.text(ctx, tx, texting{
-		user: user, to: who.address, channel: p.Channel, kind: OneTimeConfirmation, purpose: purposeSMS, failure: "confirmation",
-	})
+	out, err = a.textAskedFor(ctx, tx, user, p.Channel)
 	return out, known, err
+}
+
+// textAskedFor writes a text message that proves a user's number, for which somebody
+// asked.
+func (a *Auth) textAskedFor(ctx context.Context, tx Tx, user *UserRecord, channel string) ([]message, error) {
+	what, details := actionConfirmationRequested, viaProvider(providerPhone)
+	if user.PhoneConfirmedAt != nil {
+		what, details = actionRecoveryRequested, traits{"channel": either(channel, "sms")}
+	}
+	out, err := a.text(ctx, tx, texting{
+		user: user, to: user.Phone, channel: channel, kind: OneTimeConfirmation, purpose: purposeSMS, failure: "confirmation",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, a.audit(ctx, tx, what, &user.User, details)
 }
 
 func (a *Auth) checkChannel(channel string) error {

@@ -296,21 +296,21 @@ func (a *Auth) DeletePasskey(ctx context.Context, c *Caller, id uuid.UUID) error
 	if err := mayManagePasskeys(c); err != nil {
 		return err
 	}
-	return a.dropPasskey(ctx, c.User.ID, id, c.User)
+	return a.dropPasskey(ctx, c.User.ID, id, c.User, passkeyTraits(id))
 }
 
 // dropPasskey removes a passkey; by is nil for an operator.
-func (a *Auth) dropPasskey(ctx context.Context, userID, id uuid.UUID, by *User) error {
+func (a *Auth) dropPasskey(ctx context.Context, userID, id uuid.UUID, by *User, details traits) error {
 	err := a.store.InTx(ctx, func(tx Tx) error {
 		if err := tx.DeletePasskey(ctx, userID, id); err != nil {
 			return missing(err, passkeyNotFound())
 		}
-		return a.audit(ctx, tx, actionPasskeyDeleted, by, passkeyTraits(id))
+		return a.audit(ctx, tx, actionPasskeyDeleted, by, details)
 	})
 	return internal("Database error deleting passkey", err)
 }
 
-func passkeyTraits(id uuid.UUID) map[string]any { return map[string]any{"passkey_id": id} }
+func passkeyTraits(id uuid.UUID) traits { return traits{"passkey_id": id} }
 
 // AdminListPasskeys returns a user's passkeys, oldest first, also while they are
 // switched off. ErrUserNotFound.
@@ -327,5 +327,5 @@ func (a *Auth) AdminDeletePasskey(ctx context.Context, userID, id uuid.UUID) err
 	if _, err := a.AdminUser(ctx, userID); err != nil {
 		return err
 	}
-	return a.dropPasskey(ctx, userID, id, nil)
+	return a.dropPasskey(ctx, userID, id, nil, passkeyTraits(id).of(userID))
 }

@@ -93,7 +93,7 @@ func (a *Auth) openPasskeySession(ctx context.Context, p *PasskeyRecord, used *W
 		if user, err = a.stampSignIn(ctx, tx, p.UserID, a.mayUsePasskey); err != nil {
 			return err
 		}
-		session, err = a.recordSignIn(ctx, tx, user, traits(methodPasskey), methodPasskey)
+		session, err = a.recordSignIn(ctx, tx, user, passkeyTraits(p.ID), methodPasskey)
 		return err
 	})
 	switch {

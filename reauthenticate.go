@@ -24,6 +24,9 @@ func (a *Auth) Reauthenticate(ctx context.Context, c *Caller) (*SentMessage, err
 		if err != nil {
 			return err
 		}
+		if err := a.audit(ctx, tx, actionReauthRequested, &user.User, nil); err != nil {
+			return err
+		}
 		if user.Email != "" {
 			out, err = a.mail(ctx, tx, mailing{
 				user: user, to: user.Email, kind: OneTimeReauthentication, purpose: purposeReauthentication, mail: MailReauthentication,

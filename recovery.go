@@ -46,7 +46,10 @@ func (a *Auth) ResetPasswordForEmail(ctx context.Context, p ResetPasswordParams)
 			user: user, to: email, redirectTo: p.RedirectTo, challenge: p.Challenge,
 			kind: OneTimeRecovery, purpose: purposeRecovery, mail: MailRecovery, method: "recovery",
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, actionRecoveryRequested, &user.User, nil)
 	})
 	if err != nil {
 		return internal("Unable to process request", err)

@@ -86,7 +86,7 @@ func (a *Auth) GenerateRecoveryCodes(ctx context.Context, c *Caller, friendlyNam
 		if err := tx.AddRecoveryCodes(ctx, r); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, actionFactorEnrolled, c.User, recoveryTraits(r))
+		return a.audit(ctx, tx, actionCodesGenerated, c.User, recoveryTraits(r))
 	})
 	if err != nil {
 		return nil, internal("Database error adding recovery codes", err)
@@ -169,7 +169,7 @@ func (a *Auth) RegenerateRecoveryCodes(ctx context.Context, c *Caller) (*Recover
 		if err := tx.DropCounter(ctx, triesOf(r.ID)); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, actionFactorUpdated, c.User, recoveryTraits(r))
+		return a.audit(ctx, tx, actionCodesRegenerated, c.User, recoveryTraits(r))
 	})
 	if err != nil {
 		return nil, internal("Database error replacing recovery codes", err)
@@ -201,7 +201,7 @@ func (a *Auth) VerifyRecoveryCode(ctx context.Context, c *Caller, code string) (
 		return nil, err
 	}
 	hash := recoveryCodeHash(key, r.ID, otp.NormalRecoveryCode(code))
-	return a.raise(ctx, c, r.factor(), func(ctx context.Context, tx Tx) error {
+	return a.raise(ctx, c, r.factor(), factorTraits(r.factor()), func(ctx context.Context, tx Tx) error {
 		err := tx.TakeRecoveryCode(ctx, r.ID, hash, a.now())
 		return missing(err, fail(KindUnprocessable, ErrMFAVerificationFailed, "Invalid recovery code entered"))
 	})
@@ -217,7 +217,7 @@ func (a *Auth) UnenrollRecoveryCodes(ctx context.Context, c *Caller) (uuid.UUID,
 	if err != nil {
 		return uuid.Nil, err
 	}
-	return r.ID, a.dropCodes(ctx, r, c.User, actionFactorUnenrolled)
+	return r.ID, a.dropCodes(ctx, r, c.User, recoveryTraits(r))
 }
 
 // unenrollCodes is UnenrollFactor for a set.
@@ -229,7 +229,7 @@ func (a *Auth) unenrollCodes(ctx context.Context, c *Caller, id uuid.UUID) error
 	if err := needsAAL2ForCodes(c); err != nil {
 		return err
 	}
-	return a.dropCodes(ctx, r, c.User, actionFactorUnenrolled)
+	return a.dropCodes(ctx, r, c.User, recoveryTraits(r))
 }
 
 // adminDeleteCodes is AdminDeleteFactor for a set.
@@ -238,16 +238,16 @@ func (a *Auth) adminDeleteCodes(ctx context.Context, userID, id uuid.UUID) (*Fac
 	if err != nil {
 		return nil, err
 	}
-	return r.factor(), a.dropCodes(ctx, r, nil, actionFactorDeleted)
+	return r.factor(), a.dropCodes(ctx, r, nil, recoveryTraits(r).of(userID))
 }
 
 // dropCodes removes a set; by is nil for an operator.
-func (a *Auth) dropCodes(ctx context.Context, r *RecoveryCodesRecord, by *User, what action) error {
+func (a *Auth) dropCodes(ctx context.Context, r *RecoveryCodesRecord, by *User, details traits) error {
 	err := a.store.InTx(ctx, func(tx Tx) error {
 		if err := dropSet(ctx, tx, r.UserID, r.ID, a.now()); err != nil {
 			return missing(err, factorNotFound())
 		}
-		return a.audit(ctx, tx, what, by, recoveryTraits(r))
+		return a.audit(ctx, tx, actionCodesDeleted, by, details)
 	})
 	return internal("Database error removing recovery codes", err)
 }
@@ -290,7 +290,7 @@ func (a *Auth) codesWithID(ctx context.Context, userID, id uuid.UUID) (*Recovery
 	return r, nil
 }
 
-func recoveryTraits(r *RecoveryCodesRecord) map[string]any { return factorTraits(r.factor()) }
+func recoveryTraits(r *RecoveryCodesRecord) traits { return traits{"factor_id": r.ID} }
 
 // factor is a set as one of its user's factors.
 func (r *RecoveryCodesRecord) factor() *Factor {

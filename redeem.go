@@ -22,10 +22,13 @@ func (a *Auth) redeem(ctx context.Context, p *proof, method string, then func(Tx
 		if user, half, out, err = a.grant(ctx, tx, p); err != nil || half {
 			return err
 		}
+		if err := a.recordProof(ctx, tx, user, p, then != nil); err != nil {
+			return err
+		}
 		if then != nil {
 			return then(tx, user)
 		}
-		session, err = a.recordSignIn(ctx, tx, user, nil, method)
+		session, err = a.addSession(ctx, tx, user, method)
 		return err
 	})
 	switch {
@@ -145,22 +148,29 @@ func (a *Auth) afterGrant(ctx context.Context, tx Tx, user *UserRecord, p *proof
 	if unproven {
 		return expel(ctx, tx, user.ID)
 	}
-	if err := tx.DropOneTimeTokens(ctx, user.ID); err != nil {
-		return err
-	}
-	return a.audit(ctx, tx, actionSignedUpOr(p.purpose), &user.User, nil)
+	return tx.DropOneTimeTokens(ctx, user.ID)
 }
 
-func actionSignedUpOr(what purpose) action {
-	switch what {
-	case purposeSignUp:
-		return actionSignedUp
-	case purposeInvite:
-		return actionInviteAccepted
-	case purposeEmailChange, purposePhoneChange:
-		return actionModified
+// recordProof writes into the audit log what a proof did. Where a code is to be
+// exchanged for the session, that is the login.
+func (a *Auth) recordProof(ctx context.Context, tx Tx, user *UserRecord, p *proof, exchanged bool) error {
+	provider := providerEmail
+	if p.purpose == purposeSMS {
+		provider = providerPhone
 	}
-	return actionLogin
+	switch known := p.user.confirmedAt(provider) != nil; { // as it was before
+	case p.purpose == purposeInvite:
+		return a.audit(ctx, tx, actionInviteAccepted, &user.User, viaProvider(provider))
+	case p.purpose == purposeEmailChange, p.purpose == purposePhoneChange:
+		return a.audit(ctx, tx, actionModified, &user.User, nil)
+	case !known:
+		return a.audit(ctx, tx, actionSignedUp, &user.User, viaProvider(provider))
+	case exchanged:
+		return nil
+	case provider == providerPhone:
+		return a.audit(ctx, tx, actionLogin, &user.User, viaProvider(provider))
+	}
+	return a.audit(ctx, tx, actionLogin, &user.User, nil)
 }
 
 // earlier returns the earlier of two times, of which either may be missing.

@@ -121,11 +121,11 @@ func (a *Auth) resend(ctx context.Context, tx Tx, user *UserRecord, p ResendPara
 	case VerifySignUp:
 		m := confirmation(user)
 		m.redirectTo, m.challenge = p.RedirectTo, p.Challenge
-		return a.mail(ctx, tx, m)
+		return a.mailAskedFor(ctx, tx, m)
 	case VerifyEmailChange:
 		return a.mailEmailChange(ctx, tx, user, p.RedirectTo, p.Challenge)
 	case VerifySMS:
-		return a.text(ctx, tx, texting{user: user, to: user.Phone, kind: OneTimeConfirmation, purpose: purposeSMS, failure: "confirmation"})
+		return a.textAskedFor(ctx, tx, user, "")
 	}
 	return a.text(ctx, tx, texting{user: user, to: user.NewPhone, kind: OneTimePhoneChange, purpose: purposePhoneChange, failure: "phone_change"})
 }

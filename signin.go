@@ -189,7 +189,7 @@ func (a *Auth) openSession(ctx context.Context, id uuid.UUID, provider, method s
 		if user, err = a.stampSignIn(ctx, tx, id, edit); err != nil {
 			return err
 		}
-		session, err = a.recordSignIn(ctx, tx, user, traits(provider), method)
+		session, err = a.recordSignIn(ctx, tx, user, viaProvider(provider), method)
 		return err
 	})
 	if errors.Is(err, ErrNoRow) { // deleted since it was looked up
@@ -210,8 +210,8 @@ func (a *Auth) stampSignIn(ctx context.Context, tx Tx, id uuid.UUID, edit func(*
 }
 
 // recordSignIn writes a sign-in into the audit log and opens its session.
-func (a *Auth) recordSignIn(ctx context.Context, tx Tx, user *UserRecord, traits map[string]any, method string) (*SessionRecord, error) {
-	if err := a.audit(ctx, tx, actionLogin, &user.User, traits); err != nil {
+func (a *Auth) recordSignIn(ctx context.Context, tx Tx, user *UserRecord, details traits, method string) (*SessionRecord, error) {
+	if err := a.audit(ctx, tx, actionLogin, &user.User, details); err != nil {
 		return nil, err
 	}
 	return a.addSession(ctx, tx, user, method)

@@ -195,7 +195,7 @@ func (a *Auth) apply(ctx context.Context, tx Tx, who *applicant) (res *SignUpRes
 	case !a.settled(existing, who):
 		return a.enrolAgain(ctx, tx, who, existing)
 	}
-	if err := a.audit(ctx, tx, actionRepeatedSignUp, &existing.User, traits(who.provider)); err != nil {
+	if err := a.audit(ctx, tx, actionRepeatedSignUp, &existing.User, viaProvider(who.provider)); err != nil {
 		return nil, nil, nil, err
 	}
 	res, err = a.alreadyRegistered(who)
@@ -339,14 +339,14 @@ func (a *Auth) enrolled(ctx context.Context, tx Tx, who *applicant, u *UserRecor
 	if !who.autoconfirm {
 		out, err := a.askToConfirm(ctx, tx, who, u)
 		if err == nil {
-			err = a.audit(ctx, tx, actionConfirmationRequested, &u.User, traits(who.provider))
+			err = a.audit(ctx, tx, actionConfirmationRequested, &u.User, viaProvider(who.provider))
 		}
 		return &SignUpResult{User: &u.User}, nil, out, err
 	}
-	if err := a.audit(ctx, tx, actionSignedUp, &u.User, traits(who.provider)); err != nil {
+	if err := a.audit(ctx, tx, actionSignedUp, &u.User, viaProvider(who.provider)); err != nil {
 		return nil, nil, nil, err
 	}
-	session, err := a.addSession(ctx, tx, u, methodPassword)
+	session, err := a.recordSignIn(ctx, tx, u, viaProvider(who.provider), methodPassword)
 	return &SignUpResult{User: &u.User}, session, nil, err
 }
 

@@ -40,9 +40,7 @@ type Tx interface {
 	limitStore
 	customProviderStore
 	keyStore
-
-	// AddAuditEntry appends to the audit log.
-	AddAuditEntry(ctx context.Context, e AuditEntry) error
+	auditStore
 }
 
 type userStore interface {
@@ -158,6 +156,15 @@ type sessionStore interface {
 
 	// DropLegacyToken removes a refresh token that belongs to no session.
 	DropLegacyToken(ctx context.Context, id int64) error
+
+	// DropLegacyTokens removes up to limit refresh tokens that were spent before a
+	// time, but for the last one of a session whose successor may not have reached its
+	// client yet. more says that there may be others.
+	DropLegacyTokens(ctx context.Context, before time.Time, limit int) (more bool, err error)
+
+	// DropSessions removes up to limit sessions that are over, with their tokens. more
+	// says that there may be others.
+	DropSessions(ctx context.Context, over SessionsOver, limit int) (more bool, err error)
 }
 
 type factorStore interface {
@@ -178,9 +185,9 @@ type factorStore interface {
 	// DeleteFactor removes a factor and its challenges. ErrNoRow when there is none.
 	DeleteFactor(ctx context.Context, id uuid.UUID) error
 
-	// DropUnverifiedFactors removes the factors that were made before a time and
-	// never verified.
-	DropUnverifiedFactors(ctx context.Context, before time.Time) error
+	// DropUnverifiedFactors removes up to limit factors that were made before a time
+	// and never verified. more says that there may be others.
+	DropUnverifiedFactors(ctx context.Context, before time.Time, limit int) (more bool, err error)
 
 	// AddChallenge stores a challenge and notes its CreatedAt at the factor: by it
 	// the newest is known. CreatedAt moves on by microseconds until no other factor
@@ -193,8 +200,9 @@ type factorStore interface {
 	// TakeChallenge uses a challenge up. ErrNoRow when somebody else did.
 	TakeChallenge(ctx context.Context, id uuid.UUID, at time.Time) error
 
-	// DropChallenges removes the challenges that were made before a time.
-	DropChallenges(ctx context.Context, before time.Time) error
+	// DropChallenges removes up to limit challenges that were made before a time. more
+	// says that there may be others.
+	DropChallenges(ctx context.Context, before time.Time, limit int) (more bool, err error)
 }
 
 type recoveryCodeStore interface {
@@ -243,8 +251,9 @@ type passkeyStore interface {
 	// at once gets it, the others ErrNoRow.
 	TakeCeremony(ctx context.Context, id uuid.UUID, kind CeremonyKind) (*CeremonyRecord, error)
 
-	// DropCeremonies removes the ceremonies that expired before a time.
-	DropCeremonies(ctx context.Context, before time.Time) error
+	// DropCeremonies removes up to limit ceremonies that expired before a time. more
+	// says that there may be others.
+	DropCeremonies(ctx context.Context, before time.Time, limit int) (more bool, err error)
 }
 
 type oneTimeStore interface {
@@ -257,6 +266,11 @@ type oneTimeStore interface {
 
 	// FindOneTimeToken returns the token whose LinkHash is one of these.
 	FindOneTimeToken(ctx context.Context, linkHashes []string) (*OneTimeToken, error)
+
+	// DropOldOneTimeTokens forgets up to limit tokens that were made before a time:
+	// they are not found any more by their LinkHash, nor who waits for their address.
+	// more says that there may be others.
+	DropOldOneTimeTokens(ctx context.Context, before time.Time, limit int) (more bool, err error)
 
 	// UsersByNewEmail returns the users of an audience who wait to have the
 	// address confirmed. There may be several: it is nobody's yet.
@@ -291,8 +305,9 @@ type flowStore interface {
 	// TakeFlow uses a flow up. ErrNoRow when somebody else did.
 	TakeFlow(ctx context.Context, id uuid.UUID) error
 
-	// DropFlows removes flows and client states that began before a time.
-	DropFlows(ctx context.Context, before time.Time) error
+	// DropFlows removes up to limit flows, and as many client states and relay states,
+	// that began before a time. more says that there may be others.
+	DropFlows(ctx context.Context, before time.Time, limit int) (more bool, err error)
 }
 
 type customProviderStore interface {
@@ -327,8 +342,21 @@ type counterStore interface {
 	// DropCounter removes a counter. It is no error if there is none.
 	DropCounter(ctx context.Context, key string) error
 
-	// DropCounters removes the counters that were last started before a time.
-	DropCounters(ctx context.Context, before time.Time) error
+	// DropCounters removes up to limit counters that were last started before a time.
+	// more says that there may be others.
+	DropCounters(ctx context.Context, before time.Time, limit int) (more bool, err error)
+}
+
+type auditStore interface {
+	// AddAuditEntry appends to the audit log.
+	AddAuditEntry(ctx context.Context, e AuditEntry) error
+
+	// ListAuditEntries returns those that match, newest first, whoever wrote them.
+	ListAuditEntries(ctx context.Context, q AuditSearch) (*AuditEntries, error)
+
+	// DropAuditEntries removes up to limit entries from before a time. more says that
+	// there may be others.
+	DropAuditEntries(ctx context.Context, before time.Time, limit int) (more bool, err error)
 }
 
 type limitStore interface {
@@ -339,8 +367,9 @@ type limitStore interface {
 	// DropBucket fills a bucket.
 	DropBucket(ctx context.Context, key string) error
 
-	// DropBuckets removes what is known of the buckets that are full at a time.
-	DropBuckets(ctx context.Context, at time.Time) error
+	// DropBuckets removes what is known of up to limit buckets that are full at a time.
+	// more says that there may be others.
+	DropBuckets(ctx context.Context, at time.Time, limit int) (more bool, err error)
 }
 
 // Bucket is a token bucket: Size tokens at most, of which one comes back Every so
@@ -404,10 +433,6 @@ type UserRecord struct {
 	// user who has no password.
 	PasswordHash Secret
 
-	// IsSSOUser marks a user who came through single sign-on. Its address
-	// need not be unique, and it has no password of its own.
-	IsSSOUser bool
-
 	// CodeHashes are those of the user's outstanding one-time tokens. They are
 	// changed by PutOneTimeToken, TakeOneTimeToken and DropOneTimeTokens only.
 	CodeHashes map[OneTimeKind]string
@@ -444,6 +469,14 @@ type SessionRecord struct {
 	// RefreshTokenCounter is the number of the newest refresh token. It is
 	// nil in a session that still lives on legacy tokens.
 	RefreshTokenCounter *int64
+}
+
+// SessionsOver are the sessions that ended before some times, of which all but
+// NotAfter may be zero.
+type SessionsOver struct {
+	NotAfter    time.Time // by the end that whoever vouched for the user had set
+	SignedIn    time.Time // by their age
+	LastRefresh time.Time // by not being used
 }
 
 // AMREntry is one way in which a session's user authenticated, and when last.
@@ -687,10 +720,29 @@ type UserPage struct {
 
 // AuditEntry is one line of the audit log (contract: storage.md §1.9).
 type AuditEntry struct {
-	ID        uuid.UUID
-	Payload   Metadata
-	CreatedAt time.Time
-	IP        netip.Addr
+	ID        uuid.UUID `json:"id"`
+	Payload   Metadata  `json:"payload"`
+	CreatedAt time.Time `json:"created_at"`
+	IPAddress string    `json:"ip_address"` // the client's; "" when unknown
+}
+
+// AuditSearch asks for entries of the audit log.
+type AuditSearch struct {
+	// Text has to be a part, in any case, of one of these members of the payload. No
+	// members ask for all entries.
+	Members []string
+	Text    string
+
+	Offset int
+	Limit  int
+	// CountTo is where counting what matches may end.
+	CountTo int
+}
+
+// AuditEntries is the answer to an AuditSearch.
+type AuditEntries struct {
+	Entries []AuditEntry
+	Total   int // of all that match, CountTo at most
 }
 
 // KeyRecord is a key that Postern made and keeps in the database.

@@ -58,6 +58,10 @@ type User struct {
 	BannedUntil *time.Time `json:"banned_until,omitempty"`
 	DeletedAt   *time.Time `json:"deleted_at,omitempty"` // set when the user was deleted softly
 	IsAnonymous bool       `json:"is_anonymous"`
+
+	// IsSSOUser marks a user who came through single sign-on. Its address
+	// need not be unique, and it has no password of its own.
+	IsSSOUser bool `json:"-"`
 }
 
 // Identity is one way of signing in (contract: user.md §2). Its names are the
@@ -455,7 +459,12 @@ func (a *Auth) applyTo(r *UserRecord, u *update) error {
 
 func (a *Auth) recordUpdate(ctx context.Context, tx Tx, user *UserRecord, u *update) error {
 	if u.hash != "" {
-		return a.passwordChanged(ctx, tx, user, u.caller.SessionID)
+		if err := passwordChanged(ctx, tx, user, u.caller.SessionID); err != nil {
+			return err
+		}
+		if err := a.audit(ctx, tx, actionUpdatedPassword, &user.User, nil); err != nil {
+			return err
+		}
 	}
 	return a.audit(ctx, tx, actionModified, &user.User, nil)
 }
@@ -545,14 +554,11 @@ func (a *Auth) edit(u *UserRecord, userData, appData map[string]any, hash string
 
 // passwordChanged ends what an old password may have let in: every session but
 // one, and everything that was sent.
-func (a *Auth) passwordChanged(ctx context.Context, tx Tx, user *UserRecord, keep uuid.UUID) error {
+func passwordChanged(ctx context.Context, tx Tx, user *UserRecord, keep uuid.UUID) error {
 	if err := tx.DropOneTimeTokens(ctx, user.ID); err != nil {
 		return err
 	}
-	if err := tx.EndSessions(ctx, user.ID, keep); err != nil {
-		return err
-	}
-	return a.audit(ctx, tx, actionUpdatedPassword, &user.User, nil)
+	return tx.EndSessions(ctx, user.ID, keep)
 }
 
 // mergeMetadata refuses what would grow beyond the limit. Larger metadata of

@@ -37,6 +37,9 @@
 //
 // # Variables of Postern's own
 //
+//	POSTERN_AUDIT_LOG_LOGGED        Config.Audit.Log; false, and true with
+//	                                GOTRUE_AUDIT_LOG_DISABLE_POSTGRES
+//	POSTERN_AUDIT_LOG_RETENTION     Config.Audit.Retention; for ever
 //	POSTERN_HIDE_ACCOUNTS           Config.HideAccounts; false
 //	POSTERN_JWT_AUDIENCES           Config.Audiences, a list
 //	POSTERN_MAX_METADATA            Config.MaxMetadata in bytes; 65536
@@ -143,7 +146,7 @@ func Load(environ []string) (*Settings, error) {
 func (r *reader) settings() *Settings {
 	s := &Settings{}
 	for _, section := range []func(*reader, *Settings){
-		server, database, tokens, signInMethods, providers, passwords, sessions, encryption, secondFactors,
+		server, database, auditLog, tokens, signInMethods, providers, passwords, sessions, encryption, secondFactors,
 		limits, mails, hooks, messages, ours,
 	} {
 		section(r, s)

@@ -236,6 +236,12 @@ func TestVariables(t *testing.T) {
 			{"GOTRUE_JWT_KEY_ID=k1 GOTRUE_JWT_VALID_METHODS=HS256,ES256", jwt,
 				postern.JWTConfig{TTL: time.Hour, KeyID: "k1", ValidMethods: []string{"HS256", "ES256"}}},
 		},
+		"audit log": {
+			{"GOTRUE_SITE_URL=https://example.com", audit, postern.AuditConfig{}},
+			{"GOTRUE_AUDIT_LOG_DISABLE_POSTGRES=true", audit, postern.AuditConfig{NoTable: true, Log: true}},
+			{"GOTRUE_AUDIT_LOG_DISABLE_POSTGRES=true POSTERN_AUDIT_LOG_LOGGED=false", audit, postern.AuditConfig{NoTable: true}},
+			{"POSTERN_AUDIT_LOG_LOGGED=true POSTERN_AUDIT_LOG_RETENTION=720h", audit, postern.AuditConfig{Log: true, Retention: 720 * time.Hour}},
+		},
 		"sign-in methods": {
 			{"GOTRUE_EXTERNAL_EMAIL_ENABLED=false", func(s *goenv.Settings) any { return s.Config.Email.Disabled }, true},
 			{"GOTRUE_EXTERNAL_EMAIL_MAGIC_LINK_ENABLED=false", func(s *goenv.Settings) any { return s.Config.Email.NoMagicLinks }, true},
@@ -383,6 +389,7 @@ func hasCeremonies(s *goenv.Settings) any      { return s.Config.WebAuthn != nil
 func mfa(s *goenv.Settings) any                { return withoutFuncs(s).Config.MFA }
 func notify(s *goenv.Settings) any             { return s.Config.Email.Notify }
 func oauth(s *goenv.Settings) any              { return s.Config.OAuth }
+func audit(s *goenv.Settings) any              { return s.Config.Audit }
 func limits(s *goenv.Settings) any             { return s.Config.Limits }
 func clientHeader(s *goenv.Settings) any       { return s.HTTP.ClientAddressHeader }
 func advice(s *goenv.Settings) any             { return len(s.Advice) }
@@ -416,6 +423,7 @@ func TestMistakesAreOneSentenceEach(t *testing.T) {
 		{"PORT=http", `PORT is "http"; it must be a whole number from 0 to 65535`},
 		{"GOTRUE_API_PORT=65536", `GOTRUE_API_PORT is "65536"; it must be a whole number from 0 to 65535`},
 		{"GOTRUE_SESSIONS_TIMEBOX=10", `GOTRUE_SESSIONS_TIMEBOX is "10"; it must be a duration such as 10s or 1h30m`},
+		{"POSTERN_AUDIT_LOG_RETENTION=-1h", `POSTERN_AUDIT_LOG_RETENTION is "-1h"; it must be a duration such as 10s or 1h30m`},
 		{"GOTRUE_SESSIONS_TIMEBOX=-1s", `GOTRUE_SESSIONS_TIMEBOX is "-1s"; it must be a duration such as 10s or 1h30m`},
 		{"GOTRUE_API_MAX_REQUEST_DURATION=0", `GOTRUE_API_MAX_REQUEST_DURATION is "0"; it must be a duration such as 10s or 1h30m of at least 1ms`},
 		{"API_EXTERNAL_URL=example.com", `API_EXTERNAL_URL is "example.com"; it must be an absolute http or https URL`},

@@ -91,9 +91,17 @@ func database(r *reader, s *Settings) {
 	r.later(`
 		GOTRUE_DB_{CONN_PERCENTAGE,HEALTH_CHECK_PERIOD}
 		GOTRUE_DB_ADVISOR_{ENABLED,SAMPLING_INTERVAL,OBSERVATION_INTERVAL}
-		GOTRUE_INDEX_WORKER_{ENSURE_USER_SEARCH_INDEXES_EXIST,MAX_USERS_THRESHOLD}
-		GOTRUE_AUDIT_LOG_DISABLE_POSTGRES`)
+		GOTRUE_INDEX_WORKER_{ENSURE_USER_SEARCH_INDEXES_EXIST,MAX_USERS_THRESHOLD}`)
 	r.withoutEffect("GOTRUE_DB_MIGRATIONS_PATH") // migrations are in the program
+}
+
+// auditLog says where the audit log goes. What is not in the database is logged, as
+// GoTrue does.
+func auditLog(r *reader, s *Settings) {
+	c := &s.Config.Audit
+	c.NoTable = r.flag("GOTRUE_AUDIT_LOG_DISABLE_POSTGRES", false)
+	c.Log = r.flag("POSTERN_AUDIT_LOG_LOGGED", c.NoTable)
+	c.Retention = r.duration("POSTERN_AUDIT_LOG_RETENTION", 0, 0)
 }
 
 const kindPostgres, kindSQLite = "postgres", "sqlite"

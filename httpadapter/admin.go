@@ -142,7 +142,12 @@ func (s *server) adminListUsers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	setListHeaders(w.Header(), r.URL.Path, q, list)
+	at := pageLinks{r.URL.Path, q}
+	if p := list.Pagination; p == nil {
+		at.setNumbers(w.Header(), list.Page, list.PerPage, list.Total)
+	} else if p.HasMore {
+		w.Header().Set("Link", at.link("cursor", p.NextCursor, "next"))
+	}
 	return respond(w, http.StatusOK, list)
 }
 
@@ -153,16 +158,19 @@ func listParams(q url.Values, byCursor bool) (p postern.AdminListUsersParams, er
 		if p.PerPage, err = limitParam(q.Get("limit")); err != nil {
 			return p, err
 		}
-	} else {
-		if p.Page, err = numberParam(q.Get("page")); err != nil {
-			return p, err
-		}
-		if p.PerPage, err = numberParam(q.Get("per_page")); err != nil {
-			return p, err
-		}
+	} else if p.Page, p.PerPage, err = pageParams(q); err != nil {
+		return p, err
 	}
 	p.Ascending, err = ascending(q["sort"])
 	return p, err
+}
+
+// pageParams reads which page is asked for, by number, and of which size.
+func pageParams(q url.Values) (page, perPage int, err error) {
+	if page, err = numberParam(q.Get("page")); err == nil {
+		perPage, err = numberParam(q.Get("per_page"))
+	}
+	return page, perPage, err
 }
 
 // numberParam reads a parameter of pagination, 0 for none. No list is so long
@@ -206,24 +214,26 @@ func ascending(sort []string) (bool, error) {
 	return first, nil
 }
 
-// setListHeaders says where the other pages of a list are (RFC 8288).
-func setListHeaders(h http.Header, path string, q url.Values, list *postern.UserList) {
-	link := func(name, value, relation string) string {
-		q.Set(name, value)
-		return fmt.Sprintf(`<%s?%s>; rel="%s"`, (&url.URL{Path: path}).EscapedPath(), q.Encode(), relation)
-	}
-	if p := list.Pagination; p != nil {
-		if p.HasMore {
-			h.Set("Link", link("cursor", p.NextCursor, "next"))
-		}
-		return
-	}
-	pages := (list.Total + list.PerPage - 1) / list.PerPage
+// pageLinks are where the other pages of a list are (RFC 8288).
+type pageLinks struct {
+	path  string
+	query url.Values
+}
+
+func (l pageLinks) link(name, value, relation string) string {
+	l.query.Set(name, value)
+	return fmt.Sprintf(`<%s?%s>; rel="%s"`, (&url.URL{Path: l.path}).EscapedPath(), l.query.Encode(), relation)
+}
+
+// setNumbers says how long a list is that is read by page numbers, and where it goes
+// on.
+func (l pageLinks) setNumbers(h http.Header, page, perPage, total int) {
+	pages := (total + perPage - 1) / perPage
 	var links []string
-	if list.Page < pages {
-		links = append(links, link("page", strconv.Itoa(list.Page+1), "next"))
+	if page < pages {
+		links = append(links, l.link("page", strconv.Itoa(page+1), "next"))
 	}
-	links = append(links, link("page", strconv.Itoa(pages), "last"))
+	links = append(links, l.link("page", strconv.Itoa(pages), "last"))
 	h.Set("Link", strings.Join(links, ", "))
-	h.Set("X-Total-Count", strconv.Itoa(list.Total))
+	h.Set("X-Total-Count", strconv.Itoa(total))
 }

@@ -145,6 +145,7 @@ func (s *server) routes() http.Handler {
 
 		{"POST", "/invite", behind(admin, s.invite)},
 		{"POST", "/admin/generate_link", s.generateLink},
+		{"GET", "/admin/audit/", s.adminAuditLog},
 		{"GET", "/admin/users/", s.adminListUsers},
 		{"POST", "/admin/users/", s.adminCreateUser},
 		{"GET", "/admin/users/{user_id}/", s.adminUser},

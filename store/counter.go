@@ -84,10 +84,6 @@ func (s *Store) DropCounter(ctx context.Context, key string) error {
 }
 
 // DropCounters implements postern.Store.
-func (s *Store) DropCounters(ctx context.Context, before time.Time) error {
-	return s.write(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewDelete().TableExpr("?", c.table("postern_counters")).
-			Where("started_at < ?", newInstant(before)).Exec(ctx)
-		return c.fault("drop counters", err)
-	})
+func (s *Store) DropCounters(ctx context.Context, before time.Time, limit int) (more bool, err error) {
+	return s.dropSome(ctx, "postern_counters", "key", limit, "t.started_at < ?", newInstant(before))
 }

@@ -211,12 +211,8 @@ func (s *Store) DeleteFactor(ctx context.Context, id uuid.UUID) error {
 }
 
 // DropUnverifiedFactors implements postern.Store.
-func (s *Store) DropUnverifiedFactors(ctx context.Context, before time.Time) error {
-	return s.write(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewDelete().TableExpr("?", c.table("mfa_factors")).
-			Where("status = 'unverified'").Where("created_at < ?", newInstant(before)).Exec(ctx)
-		return c.fault("drop unverified factors", err)
-	})
+func (s *Store) DropUnverifiedFactors(ctx context.Context, before time.Time, limit int) (more bool, err error) {
+	return s.dropSome(ctx, "mfa_factors", "id", limit, "t.status = 'unverified' AND t.created_at < ?", newInstant(before))
 }
 
 // maxCollisions bounds for how many microseconds AddChallenge looks for one in
@@ -287,10 +283,6 @@ func (s *Store) TakeChallenge(ctx context.Context, id uuid.UUID, at time.Time) e
 }
 
 // DropChallenges implements postern.Store.
-func (s *Store) DropChallenges(ctx context.Context, before time.Time) error {
-	return s.write(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewDelete().TableExpr("?", c.table("mfa_challenges")).
-			Where("created_at < ?", newInstant(before)).Exec(ctx)
-		return c.fault("drop challenges", err)
-	})
+func (s *Store) DropChallenges(ctx context.Context, before time.Time, limit int) (more bool, err error) {
+	return s.dropSome(ctx, "mfa_challenges", "id", limit, "t.created_at < ?", newInstant(before))
 }

@@ -101,7 +101,6 @@ func (f *found) userRecord() *postern.UserRecord {
 	u := &postern.UserRecord{
 		User:                     f.user.user(),
 		PasswordHash:             postern.Secret(f.user.EncryptedPassword),
-		IsSSOUser:                bool(f.user.IsSSOUser),
 		CodeHashes:               f.user.codeHashes(),
 		EmailChangeConfirmStatus: int(f.user.EmailChangeConfirmStatus),
 	}

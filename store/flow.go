@@ -230,7 +230,12 @@ func (s *Store) ReturnToFlow(ctx context.Context, id uuid.UUID, at time.Time) er
 		ON CONFLICT (flow_id) DO UPDATE SET returned_at = excluded.returned_at WHERE k.returned_at IS NULL`
 	return s.transact(ctx, func(ctx context.Context, c conn) error {
 		var row flowRow
-		if err := c.row(ctx, "flow_state", &row, "id", id); err != nil {
+		// Locked, for whoever returned before may be about to end the flow.
+		q := c.NewSelect().Model(&row).ModelTableExpr("? AS t", c.table("flow_state")).Where("t.id = ?", id)
+		if lock := c.lock(); lock != "" {
+			q.For(lock)
+		}
+		if err := q.Scan(ctx); err != nil {
 			return c.fault("find a flow", err)
 		}
 		if row.UserID != uuid.Nil {
@@ -272,14 +277,13 @@ func (s *Store) TakeFlow(ctx context.Context, id uuid.UUID) error {
 }
 
 // DropFlows implements postern.Store.
-func (s *Store) DropFlows(ctx context.Context, before time.Time) error {
-	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		for _, table := range []string{"flow_state", "oauth_client_states"} {
-			_, err := c.NewDelete().TableExpr("?", c.table(table)).Where("created_at < ?", newInstant(before)).Exec(ctx)
-			if err != nil {
-				return c.fault("empty "+table, err)
-			}
+func (s *Store) DropFlows(ctx context.Context, before time.Time, limit int) (more bool, err error) {
+	for _, table := range []string{"flow_state", "oauth_client_states", "saml_relay_states"} {
+		others, err := s.dropSome(ctx, table, "id", limit, "t.created_at < ?", newInstant(before))
+		if err != nil {
+			return false, err
 		}
-		return nil
-	})
+		more = more || others
+	}
+	return more, nil
 }

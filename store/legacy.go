@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -86,4 +87,16 @@ func (s *Store) DropLegacyToken(ctx context.Context, id int64) error {
 			Where("id = ?", id).Where("session_id IS NULL").Exec(ctx)
 		return c.fault("drop a refresh token", err)
 	})
+}
+
+// DropLegacyTokens implements postern.Store. What stays are the parent of an active
+// token, and the last token of a session of version 2 whose first has not been used:
+// the client may know nothing newer (contract: tokens.md §5).
+func (s *Store) DropLegacyTokens(ctx context.Context, before time.Time, limit int) (more bool, err error) {
+	const condition = `t.revoked = TRUE AND t.updated_at < ?
+		AND NOT EXISTS (SELECT 1 FROM ? a WHERE a.parent = t.token AND a.session_id = t.session_id AND a.revoked = FALSE)
+		AND NOT EXISTS (SELECT 1 FROM ? s WHERE s.id = t.session_id AND s.refresh_token_counter = 0
+			AND NOT EXISTS (SELECT 1 FROM ? n WHERE n.session_id = t.session_id AND n.id > t.id))`
+	tokens := s.table("refresh_tokens")
+	return s.dropSome(ctx, "refresh_tokens", "id", limit, condition, newInstant(before), tokens, s.table("sessions"), tokens)
 }

@@ -67,9 +67,6 @@ func (s *Store) DropBucket(ctx context.Context, key string) error {
 }
 
 // DropBuckets implements postern.Store.
-func (s *Store) DropBuckets(ctx context.Context, at time.Time) error {
-	return s.write(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewDelete().TableExpr("?", c.table("postern_limits")).Where("full_at <= ?", at.UnixMicro()).Exec(ctx)
-		return c.fault("drop buckets", err)
-	})
+func (s *Store) DropBuckets(ctx context.Context, at time.Time, limit int) (more bool, err error) {
+	return s.dropSome(ctx, "postern_limits", "key", limit, "t.full_at <= ?", at.UnixMicro())
 }

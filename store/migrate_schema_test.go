@@ -331,8 +331,8 @@ func sqliteLines(t *testing.T, s *store.Store, query string) (lines []string) {
 	return lines
 }
 
-// gotrueSchema describes the schema auth, without the tables that are Postern's,
-// a line for each thing in it.
+// gotrueSchema describes the schema auth, without the tables and indexes that are
+// Postern's, a line for each thing in it.
 func gotrueSchema(t *testing.T, conn *pgx.Conn) []string {
 	t.Helper()
 	return lines(t, conn, `
@@ -351,6 +351,7 @@ func gotrueSchema(t *testing.T, conn *pgx.Conn) []string {
 	FROM tables t JOIN pg_constraint k ON k.conrelid = t.oid
 	UNION ALL
 	SELECT pg_get_indexdef(i.indexrelid) FROM tables t JOIN pg_index i ON i.indrelid = t.oid
+	WHERE i.indexrelid::regclass::text NOT LIKE 'auth.postern%'
 	UNION ALL
 	SELECT format('sequence %s: %s from %s by %s up to %s, of %s', t.relname, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmax,
 		pg_get_serial_sequence('auth.refresh_tokens', 'id'))

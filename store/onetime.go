@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -170,6 +171,13 @@ func (s *Store) FindOneTimeToken(ctx context.Context, linkHashes []string) (*pos
 		return nil, err
 	}
 	return row.token(), nil
+}
+
+// DropOldOneTimeTokens implements postern.Store. GoTrue looks for a token in the
+// columns of users as well, where the hash stays: that it is over is seen by the time
+// beside it.
+func (s *Store) DropOldOneTimeTokens(ctx context.Context, before time.Time, limit int) (more bool, err error) {
+	return s.dropSome(ctx, "one_time_tokens", "id", limit, "t.created_at < ?", newInstant(before))
 }
 
 // maxWaiting bounds how many users a look-up by a pending address returns.

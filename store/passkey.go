@@ -230,10 +230,6 @@ func (s *Store) TakeCeremony(ctx context.Context, id uuid.UUID, kind postern.Cer
 }
 
 // DropCeremonies implements postern.Store.
-func (s *Store) DropCeremonies(ctx context.Context, before time.Time) error {
-	return s.write(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewDelete().TableExpr("?", c.table("webauthn_challenges")).
-			Where("expires_at < ?", newInstant(before)).Exec(ctx)
-		return c.fault("drop ceremonies", err)
-	})
+func (s *Store) DropCeremonies(ctx context.Context, before time.Time, limit int) (more bool, err error) {
+	return s.dropSome(ctx, "webauthn_challenges", "id", limit, "t.expires_at < ?", newInstant(before))
 }

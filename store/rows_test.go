@@ -116,6 +116,35 @@ func legacySession(t *testing.T, st *store.Store, email string) *postern.Session
 	return s
 }
 
+func TestSpentLegacyTokensAreDropped(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, st *store.Store) {
+		alive, fresh, moved, over := legacySession(t, st, "a@example.com"), legacySession(t, st, "b@example.com"), legacySession(t, st, "c@example.com"), legacySession(t, st, "d@example.com")
+		legacy(t, st, "alive-1", "", alive.ID, true) // goes
+		legacy(t, st, "alive-2", "alive-1", alive.ID, true)
+		legacy(t, st, "alive-3", "alive-2", alive.ID, false)
+		legacy(t, st, "fresh-1", "", fresh.ID, true) // goes
+		legacy(t, st, "fresh-2", "fresh-1", fresh.ID, true)
+		legacy(t, st, "moved-1", "", moved.ID, true)        // goes
+		legacy(t, st, "moved-2", "moved-1", moved.ID, true) // goes
+		legacy(t, st, "over-1", "", over.ID, true)          // goes
+		legacy(t, st, "alone", "", uuid.Nil, true)          // goes
+		legacy(t, st, "late", "", over.ID, true)
+		execute(t, st.DB(), `UPDATE auth.refresh_tokens SET updated_at = ? WHERE token = 'late'`, stamp(2))
+		execute(t, st.DB(), `UPDATE auth.sessions SET refresh_token_counter = 0 WHERE id = ?`, fresh.ID)
+		execute(t, st.DB(), `UPDATE auth.sessions SET refresh_token_counter = 1 WHERE id = ?`, moved.ID)
+		for i, want := range []bool{true, true, false} {
+			if more, err := st.DropLegacyTokens(t.Context(), later(2), 3-i/2); err != nil || more != want {
+				t.Errorf("call %d: got more %v and error %v, want %v", i, more, err, want)
+			}
+		}
+		got := value(t, st.DB(), `SELECT count(*) FROM auth.refresh_tokens WHERE token IN ('alive-2', 'alive-3', 'fresh-2', 'late')`)
+		if all := value(t, st.DB(), `SELECT count(*) FROM auth.refresh_tokens`); got != "4" || all != "4" {
+			t.Errorf("got %s of the 4 tokens that stay, of %s", got, all)
+		}
+	})
+}
+
 func TestLegacyTokensKnowTheirNeighbours(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, st *store.Store) {
@@ -316,7 +345,7 @@ func TestAuditEntriesAreStored(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, st *store.Store) {
 		s := sampleSession(uuid.New())
 		ok(t, st.AddAuditEntry(t.Context(), postern.AuditEntry{
-			ID: s.ID, Payload: postern.Metadata(`{"action": "login"}`), CreatedAt: at, IP: s.IP,
+			ID: s.ID, Payload: postern.Metadata(`{"action": "login"}`), CreatedAt: at, IPAddress: s.IP.String(),
 		}))
 		for column, want := range map[string]string{
 			"id": s.ID.String(), "instance_id": uuid.Nil.String(), "payload ->> 'action'": "login", "ip_address": "192.0.2.1",

@@ -268,3 +268,20 @@ func (s *Store) EndSessions(ctx context.Context, userID, except uuid.UUID) error
 		return c.fault("end a user's sessions", err)
 	})
 }
+
+// DropSessions implements postern.Store. A session that lives on legacy tokens was
+// used last when one of them changed. refreshed_at has no zone in PostgreSQL, so that
+// it cannot stand beside created_at in one expression.
+func (s *Store) DropSessions(ctx context.Context, over postern.SessionsOver, limit int) (more bool, err error) {
+	condition, args := "t.not_after < ?", []any{newInstant(over.NotAfter)}
+	if !over.SignedIn.IsZero() {
+		condition += " OR t.created_at < ?"
+		args = append(args, newInstant(over.SignedIn))
+	}
+	if idle := newInstant(over.LastRefresh); !idle.IsZero() {
+		condition += ` OR (t.refreshed_at < ? OR t.refreshed_at IS NULL AND t.created_at < ?)
+			AND NOT EXISTS (SELECT 1 FROM ? r WHERE r.session_id = t.id AND r.updated_at >= ?)`
+		args = append(args, idle, idle, s.table("refresh_tokens"), idle)
+	}
+	return s.dropSome(ctx, "sessions", "id", limit, condition, args...)
+}

@@ -120,6 +120,7 @@ func (r *userRow) user() postern.User {
 		BannedUntil:            r.BannedUntil.pointer(),
 		DeletedAt:              r.DeletedAt.pointer(),
 		IsAnonymous:            bool(r.IsAnonymous),
+		IsSSOUser:              bool(r.IsSSOUser),
 	}
 }
 

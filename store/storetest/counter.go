@@ -100,7 +100,7 @@ func dropCounters(t *testing.T, st postern.Store) {
 	counts(t, st, "early", moment(25), moment(0), 2) // which does not start it
 	ok(t, st.DropCounter(t.Context(), "late"))
 	ok(t, st.DropCounter(t.Context(), "%"))
-	ok(t, st.DropCounters(t.Context(), moment(20)))
+	dropsOneByOne(t, 2, moment(20), st.DropCounters)
 	for key, want := range map[string]int{"early": 1, "early, too": 1, "late": 1, "later": 2} {
 		counts(t, st, key, moment(30), moment(0), want)
 	}

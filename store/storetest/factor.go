@@ -199,7 +199,7 @@ func dropUnverifiedFactors(t *testing.T, st postern.Store) {
 	for _, f := range []*postern.FactorRecord{early, late, verified} {
 		ok(t, st.AddFactor(t.Context(), f))
 	}
-	ok(t, st.DropUnverifiedFactors(t.Context(), moment(20)))
+	dropsOneByOne(t, 1, moment(20), st.DropUnverifiedFactors)
 	hasNoFactor(t, st, early)
 	hasFactor(t, st, late)
 	hasFactor(t, st, verified)
@@ -303,7 +303,7 @@ func dropChallenges(t *testing.T, st postern.Store) {
 	early.CreatedAt, late.CreatedAt = moment(19), moment(20)
 	ok(t, st.AddChallenge(t.Context(), &early))
 	ok(t, st.AddChallenge(t.Context(), &late))
-	ok(t, st.DropChallenges(t.Context(), moment(20)))
+	dropsOneByOne(t, 1, moment(20), st.DropChallenges)
 	hasNoChallenge(t, st, early)
 	hasChallenge(t, st, late)
 }

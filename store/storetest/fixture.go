@@ -54,13 +54,13 @@ func fullUser(seed string) *postern.UserRecord {
 			BannedUntil:            momentPtr(12),
 			DeletedAt:              momentPtr(13),
 			IsAnonymous:            true,
+			IsSSOUser:              true,
 			Identities: []postern.Identity{
 				fullIdentity(id, "email", email, 20),
 				fullIdentity(id, "google", "google-"+email, 30),
 			},
 		},
 		PasswordHash:             postern.Secret("hash-" + seed),
-		IsSSOUser:                true,
 		EmailChangeConfirmStatus: 1,
 	}
 }

@@ -149,7 +149,7 @@ func dropFlows(t *testing.T, st postern.Store) {
 	early.ClientState.CreatedAt, late.ClientState.CreatedAt = moment(19), moment(20)
 	ok(t, st.AddFlow(t.Context(), early))
 	ok(t, st.AddFlow(t.Context(), late))
-	ok(t, st.DropFlows(t.Context(), moment(20)))
+	dropsOneByOne(t, 1, moment(20), st.DropFlows)
 	hasNoFlow(t, st, early)
 	hasFlow(t, st, late)
 }

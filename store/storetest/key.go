@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"fmt"
-	"net/netip"
 	"testing"
 
 	"github.com/postern-auth/postern"
@@ -56,16 +55,4 @@ func dropKeys(t *testing.T, st postern.Store) {
 	}
 	ok(t, st.DropKeys(t.Context(), moment(20)))
 	keysAre(t, st, current, late)
-}
-
-func auditLog(t *testing.T, st postern.Store) {
-	e := postern.AuditEntry{
-		ID:        newID(),
-		Payload:   postern.Metadata(`{"action": "login", "traits": {"n": 1}}`),
-		CreatedAt: moment(1),
-		IP:        netip.MustParseAddr("192.0.2.1"),
-	}
-	ok(t, st.AddAuditEntry(t.Context(), e))
-	isError(t, "the same again", st.AddAuditEntry(t.Context(), e), postern.ErrRowTaken)
-	ok(t, st.AddAuditEntry(t.Context(), postern.AuditEntry{ID: newID(), CreatedAt: moment(1)}))
 }

@@ -256,7 +256,7 @@ func dropCeremonies(t *testing.T, st postern.Store) {
 	early.ExpiresAt, late.ExpiresAt = moment(19), moment(20)
 	ok(t, st.AddCeremony(t.Context(), early))
 	ok(t, st.AddCeremony(t.Context(), late))
-	ok(t, st.DropCeremonies(t.Context(), moment(20)))
+	dropsOneByOne(t, 1, moment(20), st.DropCeremonies)
 	takesNot(t, st, early)
 	takes(t, st, late)
 }

@@ -85,6 +85,8 @@ func Run(t *testing.T, open func(t testing.TB) postern.Store) {
 		"raises at once all count":                        raisesAtOnce,
 		"sessions that a factor raised are lowered":       lowerSessions,
 		"sessions that no factor raised end":              endLowSessions,
+		"sessions that are over are dropped":              dropSessions,
+		"one-time tokens are dropped once old":            dropOneTimeTokens,
 
 		"one-time tokens of each kind round-trip":          tokenRoundTrip,
 		"a one-time token replaces the older of its kind":  tokenReplaced,
@@ -127,6 +129,8 @@ func Run(t *testing.T, open func(t testing.TB) postern.Store) {
 		"one of many keys becomes the current":  keysAtOnce,
 		"keys are dropped once retired":         dropKeys,
 		"the audit log takes entries":           auditLog,
+		"the audit log is paged, newest first":  auditPages,
+		"the audit log is searched":             auditSearch,
 		"a transaction keeps all":               txKeeps,
 		"a transaction that fails keeps none":   txFails,
 		"a transaction that panics keeps none":  txPanics,

@@ -237,6 +237,7 @@ func withTokenText(t *testing.T, st postern.Store, u *postern.UserRecord, text s
 	_, counted := st.Count(t.Context(), text, moment(1), moment(0))
 	_, spent := st.Spend(t.Context(), postern.Bucket{Key: text, Every: time.Hour, Size: 1}, moment(1))
 	_, claimed := st.Claim(t.Context(), text, moment(1), moment(0))
+	_, searched := st.ListAuditEntries(t.Context(), postern.AuditSearch{Members: []string{"action"}, Text: text, Limit: 1})
 	return map[string]error{
 		"PutOneTimeToken, code":     put(func(t *postern.OneTimeToken) { t.CodeHash = text }),
 		"PutOneTimeToken, link":     put(func(t *postern.OneTimeToken) { t.LinkHash = text }),
@@ -254,6 +255,8 @@ func withTokenText(t *testing.T, st postern.Store, u *postern.UserRecord, text s
 		"Count":                     counted,
 		"Claim":                     claimed,
 		"DropCounter":               st.DropCounter(t.Context(), text),
+		"ListAuditEntries":          searched,
+		"AddAuditEntry, address":    st.AddAuditEntry(t.Context(), postern.AuditEntry{ID: newID(), IPAddress: text, CreatedAt: moment(1)}),
 		"Spend":                     spent,
 		"DropBucket":                st.DropBucket(t.Context(), text),
 	}

@@ -474,23 +474,24 @@ func missing(t *testing.T, st postern.Store) {
 
 func removedTwice(t *testing.T, st postern.Store) {
 	for what, err := range map[string]error{
-		"EndSession":            st.EndSession(t.Context(), newID()),
-		"EndSessions":           st.EndSessions(t.Context(), newID(), newID()),
-		"EndLowSessions":        st.EndLowSessions(t.Context(), newID()),
-		"LowerSessions":         st.LowerSessions(t.Context(), newID(), newID(), []string{"totp"}, moment(0)),
-		"DropUnverifiedFactors": st.DropUnverifiedFactors(t.Context(), moment(0)),
-		"DropChallenges":        st.DropChallenges(t.Context(), moment(0)),
-		"DropCeremonies":        st.DropCeremonies(t.Context(), moment(0)),
-		"DropOneTimeTokens":     st.DropOneTimeTokens(t.Context(), newID()),
-		"DropFactors":           st.DropFactors(t.Context(), newID()),
-		"DropLegacyToken":       st.DropLegacyToken(t.Context(), 1),
-		"DropKeys":              st.DropKeys(t.Context(), moment(0)),
-		"DropFlows":             st.DropFlows(t.Context(), moment(0)),
-		"DropCounter":           st.DropCounter(t.Context(), "no"),
-		"DropCounters":          st.DropCounters(t.Context(), moment(0)),
+		"EndSession":        st.EndSession(t.Context(), newID()),
+		"EndSessions":       st.EndSessions(t.Context(), newID(), newID()),
+		"EndLowSessions":    st.EndLowSessions(t.Context(), newID()),
+		"LowerSessions":     st.LowerSessions(t.Context(), newID(), newID(), []string{"totp"}, moment(0)),
+		"DropOneTimeTokens": st.DropOneTimeTokens(t.Context(), newID()),
+		"DropFactors":       st.DropFactors(t.Context(), newID()),
+		"DropLegacyToken":   st.DropLegacyToken(t.Context(), 1),
+		"DropKeys":          st.DropKeys(t.Context(), moment(0)),
+		"DropCounter":       st.DropCounter(t.Context(), "no"),
 	} {
 		if err != nil {
 			t.Errorf("%s: got error %v, want none", what, err)
 		}
+	}
+	for _, drop := range []dropper{
+		st.DropUnverifiedFactors, st.DropChallenges, st.DropCeremonies, st.DropFlows, st.DropCounters,
+		st.DropOldOneTimeTokens, st.DropLegacyTokens, st.DropAuditEntries,
+	} {
+		dropsOneByOne(t, 0, moment(0), drop)
 	}
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // TestMigrationKeepsTheCatalogue: whatever the real server made is there as it was
-// afterwards, and what is new in its tables may be left out of its INSERTs.
+// afterwards, and what is new in its tables is an index, or may be left out of its
+// INSERTs.
 func TestMigrationKeepsTheCatalogue(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.New(t)
@@ -38,7 +39,8 @@ func TestMigrationKeepsTheCatalogue(t *testing.T) {
 		if table := strings.Fields(entry)[1]; slices.Contains(before, entry) || !isTable(before, table) {
 			continue
 		}
-		if !strings.HasPrefix(entry, "column ") || !strings.Contains(entry, " nullable ") {
+		ourIndex := strings.HasPrefix(entry, "index ") && strings.Contains(entry, " CREATE INDEX postern_")
+		if !ourIndex && (!strings.HasPrefix(entry, "column ") || !strings.Contains(entry, " nullable ")) {
 			t.Errorf("is new in a table of the real server: %s", entry)
 		}
 	}

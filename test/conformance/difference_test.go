@@ -96,6 +96,7 @@ var differences = []difference{
 	{id: "cors-apikey", why: "the official clients send it", rewrite: apikeyAllowed},
 	{id: "large-numbers", why: "metadata stays as it was written", shows: showLargeNumbers},
 	{id: "hash-replaced", why: "a raised cost should reach the passwords that exist", shows: showHashReplaced},
+	{id: "audit-entries", why: "the log should say who did it, from where, and each thing once", shows: showAuditEntries},
 	{id: "audit-refresh", why: "a line for each refresh would make up most of the log", shows: showAuditRefresh},
 }
 

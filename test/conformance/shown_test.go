@@ -198,6 +198,30 @@ func showLargeNumbers(t *testing.T, w *world) {
 	}
 }
 
+// showAuditEntries: a link that an operator makes is the operator's doing, and an
+// anonymous user has an entry, with an address.
+func showAuditEntries(t *testing.T, w *world) {
+	auto := w.instance["auto"]
+	auto.signUp(t, "linked@example.com")
+	auto.admin(t, "POST", "/admin/generate_link", `{"type":"recovery","email":"linked@example.com"}`).is(t, "link", http.StatusOK, "")
+	anonymous := auto.call(t, "POST", "/signup", `{}`).is(t, "anonymous", http.StatusOK, "")
+
+	requests := auto.admin(t, "GET", "/admin/audit?query=action:recovery_requested", "").is(t, "requests", http.StatusOK, "")
+	if !strings.Contains(string(requests.raw), `"actor_username":"service_role"`) || !strings.Contains(string(requests.raw), `"user_email":"linked@example.com"`) {
+		t.Errorf("got %s, want the operator to have asked for the user", requests.raw)
+	}
+	signUps := auto.admin(t, "GET", "/admin/audit?per_page=1000&query=action:signedup", "").is(t, "sign-ups", http.StatusOK, "")
+	for entry := range strings.SplitSeq(string(signUps.raw), `{"id":`) {
+		if strings.Contains(entry, anonymous.text("user", "id")) {
+			if strings.Contains(entry, `"ip_address":""`) {
+				t.Errorf("got %s, want it to have the client's address", entry)
+			}
+			return
+		}
+	}
+	t.Errorf("got %s, want the anonymous user among them", signUps.raw)
+}
+
 func showAuditRefresh(t *testing.T, w *world) {
 	auto := w.instance["auto"]
 	session := auto.signUp(t, "audit@example.com")
