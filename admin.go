@@ -440,7 +440,8 @@ func (a *Auth) softDelete(ctx context.Context, tx Tx, user *UserRecord) error {
 	if err := tx.DropFactors(ctx, user.ID); err != nil {
 		return err
 	}
-	return tx.EndSessions(ctx, user.ID, uuid.Nil)
+	_, err = tx.EndSessions(ctx, user.ID, uuid.Nil)
+	return err
 }
 
 // obscure replaces what could tell who a user was.

@@ -2,6 +2,7 @@ package postern
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 )
@@ -57,4 +58,24 @@ func (a *Auth) enrolAnonymous(ctx context.Context, c *creation, user *UserRecord
 		return err
 	})
 	return session, err
+}
+
+// dropAnonymous deletes the users who never became more than anonymous. Each is
+// deleted by itself, so that nobody waits for long, and one to whom rows of the
+// application point keeps no other.
+func (a *Auth) dropAnonymous(ctx context.Context) error {
+	if a.cfg.AnonymousMaxAge <= 0 {
+		return nil
+	}
+	ids, err := a.store.AnonymousUsers(ctx, a.now().Add(-a.cfg.AnonymousMaxAge))
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		err := a.store.DeleteAnonymousUser(ctx, id)
+		if err != nil && !errors.Is(err, ErrReferenced) && !errors.Is(err, ErrNoRow) {
+			return err
+		}
+	}
+	return nil
 }

@@ -53,6 +53,7 @@ type Auth struct {
 	custom    *customCache
 	limits    *limits
 	paces     *paces
+	events    *eventHub // nil without subscribers
 }
 
 // Config says how an Auth behaves. Its zero value is safe and useful: e-mail
@@ -133,6 +134,10 @@ type Config struct {
 	// RefuseClonedCredentials refuses a passkey or WebAuthn factor whose counter went
 	// back, as it does when there are two of it. Otherwise that is logged.
 	RefuseClonedCredentials bool
+
+	// Subscribers are told of what happens to users, by Run. Without any, no event is
+	// written.
+	Subscribers []Subscriber
 
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -370,11 +375,12 @@ func New(st Store, cfg Config) (*Auth, error) {
 	if err := errors.Join(cfg.check(), keysErr, passwordErr, redirectErr); err != nil {
 		return nil, fmt.Errorf("postern: %w", err)
 	}
+	events := newEventHub(cfg)
 	a := &Auth{
-		cfg: cfg, keys: keys, passwords: passwords, redirects: redirects,
+		cfg: cfg, keys: keys, passwords: passwords, redirects: redirects, events: events,
 		custom: &customCache{made: map[string]madeProvider{}}, limits: &limits{}, paces: &paces{},
 	}
-	a.store = a.audited(st)
+	a.store = a.audited(events.recording(st))
 	return a, nil
 }
 
@@ -460,6 +466,7 @@ func (c Config) check() error {
 		mistake("Passkeys and MFA.WebAuthn need WebAuthn, which does their ceremonies (package webauthn)")
 	}
 	mistakes = append(mistakes, c.checkOutsiders()...)
+	mistakes = append(mistakes, c.checkSubscribers()...)
 	return errors.Join(append(mistakes, c.Encryption.check(), c.Limits.check())...)
 }
 
@@ -501,30 +508,11 @@ func (c Config) checkOutsiders() (mistakes []error) {
 // the messages that it decides to send: call Deliver after the commit.
 func (a *Auth) In(st Store) *Auth {
 	b := *a
-	b.store = b.audited(st)
+	b.store = b.audited(a.events.recording(st))
 	b.joined = true
 	b.outbox = &outbox{}
 	return &b
 }
-
-// Run does the housekeeping until ctx ends, and returns ctx's error. Everything
-// works without it; what has expired only stays longer in the database.
-func (a *Auth) Run(ctx context.Context) error {
-	tick := time.NewTicker(housekeepingInterval)
-	defer tick.Stop()
-	for {
-		if err := a.tidy(ctx); err != nil && ctx.Err() == nil {
-			a.cfg.Logger.ErrorContext(ctx, "housekeeping failed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-}
-
-const housekeepingInterval = 10 * time.Minute
 
 // Logger returns what Config.Logger set, for adapters to log to.
 func (a *Auth) Logger() *slog.Logger { return a.cfg.Logger }

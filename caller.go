@@ -198,15 +198,18 @@ func (a *Auth) SignOut(ctx context.Context, c *Caller, scope SignOutScope) error
 		if err := a.audit(ctx, tx, actionLogout, c.User, nil); err != nil {
 			return err
 		}
+		var err error
 		switch scope {
 		case SignOutGlobal:
-			return tx.EndSessions(ctx, c.User.ID, uuid.Nil)
+			_, err = tx.EndSessions(ctx, c.User.ID, uuid.Nil)
 		case SignOutLocal:
-			return tx.EndSession(ctx, c.SessionID)
+			_, err = tx.EndSession(ctx, c.SessionID)
 		case SignOutOthers:
-			return tx.EndSessions(ctx, c.User.ID, c.SessionID)
+			_, err = tx.EndSessions(ctx, c.User.ID, c.SessionID)
+		default:
+			err = invalid("Unsupported logout scope %q", scope)
 		}
-		return invalid("Unsupported logout scope %q", scope)
+		return err
 	})
 	return internal("Error logging out user", err)
 }

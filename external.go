@@ -245,7 +245,8 @@ func expel(ctx context.Context, tx Tx, user uuid.UUID) error {
 	if err := tx.DropFactors(ctx, user); err != nil {
 		return err
 	}
-	return tx.EndSessions(ctx, user, uuid.Nil)
+	_, err := tx.EndSessions(ctx, user, uuid.Nil)
+	return err
 }
 
 // attach gives an account somebody's identity, or renews it, and takes over what

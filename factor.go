@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/url"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -186,7 +187,11 @@ func (a *Auth) makeRoom(ctx context.Context, tx Tx, c *Caller, f *Factor) error 
 // enrolling returns a user to whom nobody else can give a factor before the
 // transaction ends. Several at once would all find room: a counter's row is the lock.
 func (a *Auth) enrolling(ctx context.Context, tx Tx, userID uuid.UUID) (*UserRecord, error) {
-	if _, err := tx.Count(ctx, "enrolment "+userID.String(), a.now(), a.now()); err != nil {
+	return lockEnrolment(ctx, tx, userID, a.now())
+}
+
+func lockEnrolment(ctx context.Context, tx Tx, userID uuid.UUID, now time.Time) (*UserRecord, error) {
+	if _, err := tx.Count(ctx, "enrolment "+userID.String(), now, now); err != nil {
 		return nil, err
 	}
 	return tx.FindUser(ctx, userID)

@@ -45,6 +45,9 @@ func (a *Auth) tasks() []task {
 		{"factors", hourly, until(now.Add(-max(day, a.cfg.MFA.FactorExpiry)), a.store.DropUnverifiedFactors)},
 		{"one-time tokens", hourly, until(now.Add(-day-max(a.cfg.Email.CodeExpiry, a.cfg.Phone.CodeExpiry)), a.store.DropOldOneTimeTokens)},
 		{"sessions", hourly, a.dropSessions(now)},
+		{"events", hourly, func(ctx context.Context, _ int) (bool, error) {
+			return false, a.store.DropEvents(ctx, now.Add(-eventMaxAge))
+		}},
 		{"refresh tokens", hourly, until(now.Add(-spentTokenLife), a.store.DropLegacyTokens)},
 	}
 	if keep := a.cfg.Audit.Retention; keep > 0 {
@@ -52,7 +55,7 @@ func (a *Auth) tasks() []task {
 	}
 	if a.cfg.AnonymousMaxAge > 0 {
 		tasks = append(tasks, task{"anonymous users", often, func(ctx context.Context, _ int) (bool, error) {
-			return false, a.store.DropAnonymousUsers(ctx, now.Add(-a.cfg.AnonymousMaxAge))
+			return false, a.dropAnonymous(ctx)
 		}})
 	}
 	return tasks

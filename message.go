@@ -124,6 +124,7 @@ func (a *Auth) Deliver(ctx context.Context) error {
 	if a.outbox == nil {
 		return nil
 	}
+	a.events.wake()
 	a.outbox.mu.Lock()
 	held, entries := a.outbox.held, a.outbox.entries
 	a.outbox.held, a.outbox.entries = nil, nil

@@ -407,7 +407,7 @@ func (a *Auth) raise(ctx context.Context, c *Caller, f *Factor, details traits, 
 		if err != nil {
 			return missing(err, fail(KindForbidden, ErrSessionNotFound, "Session from session_id claim in JWT does not exist"))
 		}
-		if err := tx.EndLowSessions(ctx, c.User.ID); err != nil {
+		if _, err := tx.EndLowSessions(ctx, c.User.ID); err != nil {
 			return err
 		}
 		if err := tx.DropCounter(ctx, triesOf(f.ID)); err != nil {

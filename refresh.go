@@ -145,7 +145,7 @@ func (a *Auth) endReused(ctx context.Context, s *SessionRecord, user *UserRecord
 		return refusal
 	}
 	err := a.store.InTx(ctx, func(tx Tx) error {
-		if err := tx.EndSession(ctx, s.ID); err != nil {
+		if _, err := tx.EndSession(ctx, s.ID); err != nil {
 			return err
 		}
 		return a.audit(ctx, tx, actionTokenRevoked, &user.User, nil)

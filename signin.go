@@ -174,7 +174,9 @@ func (a *Auth) openPasswordSession(ctx context.Context, proven *UserRecord, prov
 		if u.PasswordHash != proven.PasswordHash {
 			return invalidCredentials()
 		}
-		u.PasswordHash = either(rehash, u.PasswordHash)
+		if rehash != "" {
+			u.PasswordHash, u.rehashed = rehash, true
+		}
 		return nil
 	})
 }

@@ -41,6 +41,7 @@ type Tx interface {
 	customProviderStore
 	keyStore
 	auditStore
+	eventStore
 }
 
 type userStore interface {
@@ -94,9 +95,13 @@ type userStore interface {
 	// DropFactors removes the user's factors, recovery codes and passkeys.
 	DropFactors(ctx context.Context, userID uuid.UUID) error
 
-	// DropAnonymousUsers deletes users who still are anonymous and were made before
-	// a time, as DeleteUser does but for those to whom rows of the application point.
-	DropAnonymousUsers(ctx context.Context, before time.Time) error
+	// AnonymousUsers returns the ids of users who are anonymous and were made before
+	// a time.
+	AnonymousUsers(ctx context.Context, before time.Time) ([]uuid.UUID, error)
+
+	// DeleteAnonymousUser is DeleteUser for a user who still is anonymous. ErrNoRow
+	// when it is not.
+	DeleteAnonymousUser(ctx context.Context, id uuid.UUID) error
 
 	// ListUsers returns one page of users without identities and factors.
 	ListUsers(ctx context.Context, q UserQuery) (*UserPage, error)
@@ -135,16 +140,16 @@ type sessionStore interface {
 	LowerSessions(ctx context.Context, userID, factorID uuid.UUID, methods []string, at time.Time) error
 
 	// EndLowSessions removes the sessions of a user that no factor has raised: whose
-	// level is "aal1" or not known.
-	EndLowSessions(ctx context.Context, userID uuid.UUID) error
+	// level is "aal1" or not known. It returns their ids.
+	EndLowSessions(ctx context.Context, userID uuid.UUID) (ended []uuid.UUID, err error)
 
-	// EndSession removes a session, and with it its tokens. It is no error if
-	// there is none.
-	EndSession(ctx context.Context, id uuid.UUID) error
+	// EndSession removes a session, and with it its tokens, and returns whose it was:
+	// uuid.Nil if there is none, which is no error.
+	EndSession(ctx context.Context, id uuid.UUID) (userID uuid.UUID, err error)
 
 	// EndSessions removes all sessions of a user but the one named by except,
-	// which may be uuid.Nil.
-	EndSessions(ctx context.Context, userID, except uuid.UUID) error
+	// which may be uuid.Nil. It returns their ids.
+	EndSessions(ctx context.Context, userID, except uuid.UUID) (ended []uuid.UUID, err error)
 
 	// FindLegacyToken returns a refresh token of the format before version 2.
 	FindLegacyToken(ctx context.Context, token string) (*LegacyToken, error)
@@ -395,6 +400,30 @@ type keyStore interface {
 	DropKeys(ctx context.Context, retiredBefore time.Time) error
 }
 
+type eventStore interface {
+	// AddEvents stores events, and for each who waits for it, from its CreatedAt on.
+	// One that nobody waits for need not be stored.
+	AddEvents(ctx context.Context, events []EventRecord) error
+
+	// TakeDeliveries returns events that a subscriber waits for, some limit of them,
+	// that are due by now: those due longest, each with the number of the attempt that
+	// this is. They are due again at until. Of several who ask at once, each gets
+	// others, and no one waits.
+	TakeDeliveries(ctx context.Context, subscriber string, now, until time.Time, limit int) ([]Delivery, error)
+
+	// EndDelivery notes that a subscriber waits for an event no more. An event for
+	// which nobody waits is gone. It is no error if there is none.
+	EndDelivery(ctx context.Context, eventID uuid.UUID, subscriber string) error
+
+	// PutOffDelivery has an event that a subscriber waits for due at another time. It
+	// does nothing if that was taken again since this attempt at it.
+	PutOffDelivery(ctx context.Context, d Delivery, subscriber string, due time.Time) error
+
+	// DropEvents removes the events that were stored before a time, whoever waits for
+	// them.
+	DropEvents(ctx context.Context, before time.Time) error
+}
+
 // StoreError is what a Store answers when rows are not as the core assumed.
 type StoreError string
 
@@ -432,6 +461,10 @@ type UserRecord struct {
 	// PasswordHash is the password's hash, or its encrypted envelope; "" for a
 	// user who has no password.
 	PasswordHash Secret
+
+	// rehashed says, in an update, that PasswordHash is another hash of the same
+	// password: no change that anybody is told of.
+	rehashed bool
 
 	// CodeHashes are those of the user's outstanding one-time tokens. They are
 	// changed by PutOneTimeToken, TakeOneTimeToken and DropOneTimeTokens only.
@@ -743,6 +776,18 @@ type AuditSearch struct {
 type AuditEntries struct {
 	Entries []AuditEntry
 	Total   int // of all that match, CountTo at most
+}
+
+// EventRecord is an event, and the names of those who wait for it.
+type EventRecord struct {
+	Event
+	Subscribers []string
+}
+
+// Delivery is an event that is to be delivered to somebody.
+type Delivery struct {
+	Event
+	Attempt int // 1 for the first
 }
 
 // KeyRecord is a key that Postern made and keeps in the database.

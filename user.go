@@ -558,7 +558,8 @@ func passwordChanged(ctx context.Context, tx Tx, user *UserRecord, keep uuid.UUI
 	if err := tx.DropOneTimeTokens(ctx, user.ID); err != nil {
 		return err
 	}
-	return tx.EndSessions(ctx, user.ID, keep)
+	_, err := tx.EndSessions(ctx, user.ID, keep)
+	return err
 }
 
 // mergeMetadata refuses what would grow beyond the limit. Larger metadata of

@@ -40,6 +40,11 @@
 //	POSTERN_AUDIT_LOG_LOGGED        Config.Audit.Log; false, and true with
 //	                                GOTRUE_AUDIT_LOG_DISABLE_POSTGRES
 //	POSTERN_AUDIT_LOG_RETENTION     Config.Audit.Retention; for ever
+//	POSTERN_EVENTS_WEBHOOK_URL      where Config.Subscribers has a webhook that events
+//	                                are posted to
+//	POSTERN_EVENTS_WEBHOOK_SECRETS  what they are signed with, as GoTrue's hooks have
+//	                                it: v1,whsec_…, several of them separated by "|"
+//	POSTERN_EVENTS_WEBHOOK_TYPES    which ones are posted, a list; all
 //	POSTERN_HIDE_ACCOUNTS           Config.HideAccounts; false
 //	POSTERN_JWT_AUDIENCES           Config.Audiences, a list
 //	POSTERN_MAX_METADATA            Config.MaxMetadata in bytes; 65536
@@ -147,7 +152,7 @@ func (r *reader) settings() *Settings {
 	s := &Settings{}
 	for _, section := range []func(*reader, *Settings){
 		server, database, auditLog, tokens, signInMethods, providers, passwords, sessions, encryption, secondFactors,
-		limits, mails, hooks, messages, ours,
+		limits, mails, hooks, messages, events, ours,
 	} {
 		section(r, s)
 	}

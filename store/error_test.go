@@ -99,9 +99,10 @@ func TestErrorsOfTheDatabaseHaveAMeaning(t *testing.T) {
 	} {
 		st := store.New(bun.NewDB(sql.OpenDB(broken{c.err}), c.dialect))
 		_, read := st.FindUser(t.Context(), uuid.Nil)
+		_, write := st.EndSession(t.Context(), uuid.Nil)
 		for what, err := range map[string]error{
 			"read":        read,
-			"write":       st.EndSession(t.Context(), uuid.Nil),
+			"write":       write,
 			"transaction": st.DeleteUser(t.Context(), uuid.Nil),
 		} {
 			var got postern.StoreError

@@ -244,29 +244,39 @@ func (s *Store) LowerSessions(ctx context.Context, userID, factorID uuid.UUID, m
 }
 
 // EndLowSessions implements postern.Store.
-func (s *Store) EndLowSessions(ctx context.Context, userID uuid.UUID) error {
-	return s.write(ctx, func(ctx context.Context, c conn) error {
+func (s *Store) EndLowSessions(ctx context.Context, userID uuid.UUID) (ended []uuid.UUID, err error) {
+	err = s.write(ctx, func(ctx context.Context, c conn) error {
+		ended = nil
 		_, err := c.NewDelete().TableExpr("?", c.table("sessions")).
-			Where("user_id = ?", userID).Where("(aal = 'aal1' OR aal IS NULL)").Exec(ctx)
+			Where("user_id = ?", userID).Where("(aal = 'aal1' OR aal IS NULL)").Returning("id").Exec(ctx, &ended)
 		return c.fault("end a user's low sessions", err)
 	})
+	return ended, err
 }
 
 // EndSession implements postern.Store.
-func (s *Store) EndSession(ctx context.Context, id uuid.UUID) error {
-	return s.write(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewDelete().TableExpr("?", c.table("sessions")).Where("id = ?", id).Exec(ctx)
+func (s *Store) EndSession(ctx context.Context, id uuid.UUID) (userID uuid.UUID, err error) {
+	err = s.write(ctx, func(ctx context.Context, c conn) error {
+		var users []uuid.UUID
+		_, err := c.NewDelete().TableExpr("?", c.table("sessions")).Where("id = ?", id).
+			Returning("user_id").Exec(ctx, &users)
+		for _, user := range users {
+			userID = user
+		}
 		return c.fault("end a session", err)
 	})
+	return userID, err
 }
 
 // EndSessions implements postern.Store.
-func (s *Store) EndSessions(ctx context.Context, userID, except uuid.UUID) error {
-	return s.write(ctx, func(ctx context.Context, c conn) error {
+func (s *Store) EndSessions(ctx context.Context, userID, except uuid.UUID) (ended []uuid.UUID, err error) {
+	err = s.write(ctx, func(ctx context.Context, c conn) error {
+		ended = nil
 		_, err := c.NewDelete().TableExpr("?", c.table("sessions")).
-			Where("user_id = ?", userID).Where("id <> ?", except).Exec(ctx)
+			Where("user_id = ?", userID).Where("id <> ?", except).Returning("id").Exec(ctx, &ended)
 		return c.fault("end a user's sessions", err)
 	})
+	return ended, err
 }
 
 // DropSessions implements postern.Store. A session that lives on legacy tokens was

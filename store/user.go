@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"maps"
 	"strings"
 	"time"
@@ -332,28 +331,20 @@ func (c conn) deleteUser(ctx context.Context, id uuid.UUID, condition string) er
 	return c.fault("delete a user's flows", err)
 }
 
-// DropAnonymousUsers implements postern.Store. Each user is deleted by itself, so
-// that nobody waits for long and one that has to stay keeps no other.
-func (s *Store) DropAnonymousUsers(ctx context.Context, before time.Time) error {
-	var ids []uuid.UUID
-	// All at once, in no order: GoTrue's tables have no index that would hand them
-	// out page by page, and a million ids take 16 MB.
-	err := s.read(ctx, func(ctx context.Context, c conn) error {
+// AnonymousUsers implements postern.Store. They come all at once, in no order:
+// GoTrue's tables have no index that would hand them out page by page, and a million
+// ids take 16 MB.
+func (s *Store) AnonymousUsers(ctx context.Context, before time.Time) (ids []uuid.UUID, err error) {
+	err = s.read(ctx, func(ctx context.Context, c conn) error {
 		return c.fault("look for anonymous users", c.NewSelect().TableExpr("? AS u", c.table("users")).Column("u.id").
 			Where("u.is_anonymous = ?", c.boolean(true)).Where("u.created_at < ?", newInstant(before)).Scan(ctx, &ids))
 	})
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		err := s.inTx(ctx, func(tx *Store) error {
-			return tx.inside(ctx, func(ctx context.Context, c conn) error { return c.deleteUser(ctx, id, "is_anonymous = TRUE") })
-		})
-		if err != nil && !errors.Is(err, postern.ErrReferenced) && !errors.Is(err, postern.ErrNoRow) {
-			return err
-		}
-	}
-	return nil
+	return ids, err
+}
+
+// DeleteAnonymousUser implements postern.Store.
+func (s *Store) DeleteAnonymousUser(ctx context.Context, id uuid.UUID) error {
+	return s.transact(ctx, func(ctx context.Context, c conn) error { return c.deleteUser(ctx, id, "is_anonymous = TRUE") })
 }
 
 // DropOneTimeTokens implements postern.Store.

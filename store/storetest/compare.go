@@ -52,6 +52,9 @@ func differences(path string, got, want reflect.Value) (found []string) {
 			break
 		}
 		for i := range want.NumField() {
+			if !want.Type().Field(i).IsExported() {
+				continue // what no store keeps
+			}
 			found = append(found, differences(path+"."+want.Type().Field(i).Name, got.Field(i), want.Field(i))...)
 		}
 		return found

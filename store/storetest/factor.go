@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -342,8 +343,9 @@ func raiseSession(t *testing.T, st postern.Store) {
 		isStored(t, st, u, other)
 	}
 	isError(t, "a refresh from before", st.RotateSession(t.Context(), postern.SessionRotation{ID: s.ID, From: 7}), postern.ErrNoRow)
-	ok(t, st.EndSession(t.Context(), s.ID))
-	_, err := st.RaiseSession(t.Context(), raise(s, newID(), "totp", 63))
+	_, err := st.EndSession(t.Context(), s.ID)
+	ok(t, err)
+	_, err = st.RaiseSession(t.Context(), raise(s, newID(), "totp", 63))
 	isError(t, "a session that is gone", err, postern.ErrNoRow)
 }
 
@@ -406,7 +408,11 @@ func endLowSessions(t *testing.T, st postern.Store) {
 		return s
 	}
 	low, unknown, third, others := with(u.ID, "aal1"), with(u.ID, ""), with(u.ID, "aal3"), with(other.ID, "aal1")
-	ok(t, st.EndLowSessions(t.Context(), u.ID))
+	ended, err := st.EndLowSessions(t.Context(), u.ID)
+	ok(t, err)
+	if len(ended) != 2 || !slices.Contains(ended, low.ID) || !slices.Contains(ended, unknown.ID) {
+		t.Errorf("got %v ended, want %v and %v", ended, low.ID, unknown.ID)
+	}
 	for _, s := range []*postern.SessionRecord{low, unknown} {
 		_, _, err := st.FindSession(t.Context(), s.ID)
 		isError(t, "a session of level "+s.AAL, err, postern.ErrNoRow)

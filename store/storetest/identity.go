@@ -72,15 +72,22 @@ func dropAnonymous(t *testing.T, st postern.Store) {
 	session := fullSession(old[0])
 	ok(t, st.AddSession(t.Context(), session))
 
-	ok(t, st.DropAnonymousUsers(t.Context(), moment(2)))
-	for _, id := range old {
+	ids, err := st.AnonymousUsers(t.Context(), moment(2))
+	ok(t, err)
+	if len(ids) != len(old) {
+		t.Errorf("got %d anonymous users from before, want %d", len(ids), len(old))
+	}
+	for _, id := range append(ids, young.ID) {
+		ok(t, st.DeleteAnonymousUser(t.Context(), id))
+	}
+	isError(t, "one who is none", st.DeleteAnonymousUser(t.Context(), permanent.ID), postern.ErrNoRow)
+	isError(t, "one who is gone", st.DeleteAnonymousUser(t.Context(), old[0]), postern.ErrNoRow)
+	for _, id := range append(old, young.ID) {
 		_, err := st.FindUser(t.Context(), id)
 		isError(t, "an old one", err, postern.ErrNoRow)
 	}
-	_, _, err := st.FindSession(t.Context(), session.ID)
+	_, _, err = st.FindSession(t.Context(), session.ID)
 	isError(t, "its session", err, postern.ErrNoRow)
-	for _, u := range []*postern.UserRecord{permanent, young} {
-		_, err := st.FindUser(t.Context(), u.ID)
-		ok(t, err)
-	}
+	_, err = st.FindUser(t.Context(), permanent.ID)
+	ok(t, err)
 }

@@ -100,12 +100,18 @@ func endSessions(t *testing.T, st postern.Store) {
 			t.Errorf("got %d sessions, %v, want %d", len(got), err, want)
 		}
 	}
-	ok(t, st.EndSession(t.Context(), first.ID))
+	whose, err := st.EndSession(t.Context(), first.ID)
+	ok(t, err)
+	same(t, "whose session was ended", whose, u.ID)
 	left(2)
-	ok(t, st.EndSessions(t.Context(), u.ID, third.ID))
-	left(1)
-	isStored(t, st, u, third)
-	ok(t, st.EndSessions(t.Context(), u.ID, uuid.Nil))
+	for _, c := range []struct{ except, ended uuid.UUID }{{third.ID, second.ID}, {uuid.Nil, third.ID}} {
+		if c.except != uuid.Nil {
+			isStored(t, st, u, third)
+		}
+		ended, err := st.EndSessions(t.Context(), u.ID, c.except)
+		ok(t, err)
+		same(t, "the sessions that were ended", ended, []uuid.UUID{c.ended})
+	}
 	left(0)
 	isStored(t, st, other, others)
 }

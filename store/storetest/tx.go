@@ -153,9 +153,10 @@ func cancelled(t *testing.T, st postern.Store) {
 	ok(t, st.AddSession(t.Context(), s))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+	_, ending := st.EndSession(ctx, s.ID)
 	for what, err := range map[string]error{
 		"AddUser":       st.AddUser(ctx, other),
-		"EndSession":    st.EndSession(ctx, s.ID),
+		"EndSession":    ending,
 		"RotateSession": st.RotateSession(ctx, postern.SessionRotation{ID: s.ID, From: 7}),
 		"InTx":          st.InTx(ctx, func(tx postern.Tx) error { return tx.AddUser(ctx, other) }),
 		"DeleteUser":    st.DeleteUser(ctx, u.ID),

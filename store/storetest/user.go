@@ -473,16 +473,25 @@ func missing(t *testing.T, st postern.Store) {
 }
 
 func removedTwice(t *testing.T, st postern.Store) {
+	whose, one := st.EndSession(t.Context(), newID())
+	ended, all := st.EndSessions(t.Context(), newID(), newID())
+	low, allLow := st.EndLowSessions(t.Context(), newID())
+	if whose != uuid.Nil || len(ended)+len(low) > 0 {
+		t.Errorf("got a session of %v, and %v and %v ended, want none", whose, ended, low)
+	}
 	for what, err := range map[string]error{
-		"EndSession":        st.EndSession(t.Context(), newID()),
-		"EndSessions":       st.EndSessions(t.Context(), newID(), newID()),
-		"EndLowSessions":    st.EndLowSessions(t.Context(), newID()),
+		"EndSession":        one,
+		"EndSessions":       all,
+		"EndLowSessions":    allLow,
 		"LowerSessions":     st.LowerSessions(t.Context(), newID(), newID(), []string{"totp"}, moment(0)),
 		"DropOneTimeTokens": st.DropOneTimeTokens(t.Context(), newID()),
 		"DropFactors":       st.DropFactors(t.Context(), newID()),
 		"DropLegacyToken":   st.DropLegacyToken(t.Context(), 1),
 		"DropKeys":          st.DropKeys(t.Context(), moment(0)),
 		"DropCounter":       st.DropCounter(t.Context(), "no"),
+		"EndDelivery":       st.EndDelivery(t.Context(), newID(), "a"),
+		"PutOffDelivery":    st.PutOffDelivery(t.Context(), postern.Delivery{Attempt: 1}, "a", moment(0)),
+		"DropEvents":        st.DropEvents(t.Context(), moment(0)),
 	} {
 		if err != nil {
 			t.Errorf("%s: got error %v, want none", what, err)
