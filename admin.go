@@ -326,7 +326,7 @@ func credentialsReplaced(ctx context.Context, tx Tx, user *UserRecord, password 
 // account, and returns the hash of a new password, "" for none.
 func (a *Auth) checkAdminUpdate(ctx context.Context, p *AdminUpdateUserParams) (string, error) {
 	if p.Password != nil {
-		if err := a.checkPassword(*p.Password); err != nil {
+		if err := a.checkPassword(ctx, *p.Password); err != nil {
 			return "", err
 		}
 	}

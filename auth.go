@@ -164,6 +164,12 @@ type EmailConfig struct {
 	// AuthorizedAddresses, if any, are the only ones that get mails. What
 	// follows a "+" in the part before the "@" does not count.
 	AuthorizedAddresses []string
+	// Validate says what is wrong with an address that is going to get a mail, nil
+	// for nothing (package message/recipient). It is asked whether or not anybody
+	// has the address, in no transaction, and may be asked by many at once. What it
+	// returns goes nowhere: the client is told that the address is invalid. Defaults
+	// to nothing's being wrong.
+	Validate func(ctx context.Context, address string) error
 	// CodeLength is the number of digits of mailed codes, 6 to 10. Defaults to 6.
 	CodeLength int
 	// CodeExpiry is how long mailed codes and links are good. Defaults to a day.
@@ -274,6 +280,17 @@ type PasswordConfig struct {
 	RequireReauthentication bool
 	// RequireCurrent makes users give their password to change it.
 	RequireCurrent bool
+	// EmailIdentity gives users with a proven address who set their first password an
+	// identity of the provider "email".
+	EmailIdentity bool
+	// Leaked reports whether a password is known to others than its owner (package
+	// pwned). Such a password cannot be set, and is weak at sign-in. It is asked in
+	// no transaction, and may be asked by many at once. Defaults to nobody's being
+	// known.
+	Leaked func(ctx context.Context, password string) (bool, error)
+	// LeakedFailClosed refuses to set a password while Leaked fails. Otherwise that
+	// is logged.
+	LeakedFailClosed bool
 
 	// Algorithm of new hashes, "bcrypt" or "argon2id". Hashes of every kind
 	// that GoTrue imports keep working (contract: user.md §5), and are
@@ -397,6 +414,9 @@ func (c Config) withDefaults() Config {
 	c.Email.CodeExpiry = either(c.Email.CodeExpiry, 24*time.Hour)
 	c.Phone.CodeExpiry = either(c.Phone.CodeExpiry, time.Minute)
 	c.Email.LinkPaths = c.Email.LinkPaths.withDefault(c.ExternalURL)
+	if c.Hooks.SendEmail != nil {
+		c.Email.Validate = nil // the hook is to know (contract: config.md §2.5)
+	}
 	if c.Phone.Text == nil {
 		c.Phone.Text = plainText
 	}
@@ -538,6 +558,11 @@ type RequestInfo struct {
 	// BCP 47 tags. Mails are written in one of them, unless the user's metadata
 	// names a "locale".
 	Languages []string
+
+	// ExternalURL is where the client found this API, "" for Config.ExternalURL:
+	// links in the mails of the request begin like that. It must be one of the
+	// operator's own places.
+	ExternalURL string
 }
 
 type requestInfoKey struct{}

@@ -23,6 +23,9 @@ type admission struct {
 // in the same transaction. It returns no session where a code is to be exchanged
 // for one.
 func (a *Auth) admit(ctx context.Context, who *vouched, then func(Tx, *UserRecord) error) (*Session, error) {
+	if err := a.checkVouched(ctx, who); err != nil {
+		return nil, err
+	}
 	var ad *admission
 	err := a.enrol(ctx, &who.creation, func(tx Tx) error {
 		ad = &admission{}
@@ -207,7 +210,7 @@ func (a *Auth) refuseOccupied(ctx context.Context, tx Tx, who *vouched, ad *admi
 		return unverifiedHere(who.provider)
 	}
 	ad.refusal = unverifiedMailed(ErrProviderEmailNeedsVerification, who.provider)
-	if err := a.checkRecipient(who.email.Email); err != nil {
+	if err := a.checkAuthorized(who.email.Email); err != nil {
 		return err
 	}
 	return a.claimMail(ctx, tx, OneTimeConfirmation, who.email.Email)

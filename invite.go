@@ -26,12 +26,12 @@ func (a *Auth) Invite(ctx context.Context, p InviteParams) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.checkRecipient(ctx, who.address); err != nil {
+		return nil, err
+	}
 	var user *UserRecord
 	var out []message
 	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
-		if err := a.checkRecipient(who.address); err != nil {
-			return err
-		}
 		if user, err = a.invite(ctx, tx, who); err != nil {
 			return err
 		}
@@ -228,7 +228,7 @@ func (a *Auth) linkPassword(ctx context.Context, who *applicant, p GenerateLinkP
 	if !errors.Is(err, ErrNoRow) {
 		return "", internal("Database error finding user", err)
 	}
-	if err := a.checkPassword(p.Password); err != nil {
+	if err := a.checkPassword(ctx, p.Password); err != nil {
 		return "", err
 	}
 	return a.hashPassword(ctx, p.Password)
@@ -340,7 +340,7 @@ func (a *Auth) makeLink(ctx context.Context, tx Tx, m mailing, t LinkType) (*Gen
 	}
 	target := a.Redirect(m.redirectTo)
 	return &GeneratedLink{
-		User: &m.user.User, ActionLink: a.actionURL(m.mail, token.link, target), EmailOTP: token.code,
+		User: &m.user.User, ActionLink: a.actionURL(ctx, m.mail, token.link, target), EmailOTP: token.code,
 		HashedToken: token.link, VerificationType: t, RedirectTo: target,
 	}, nil
 }

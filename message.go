@@ -247,7 +247,7 @@ var mailFailures = map[MailType]string{
 // mail makes the token of a mail and notes that it is sent, all in the
 // transaction; the mail goes out after the commit.
 func (a *Auth) mail(ctx context.Context, tx Tx, m mailing) ([]message, error) {
-	if err := a.checkRecipient(m.to); err != nil {
+	if err := a.checkAuthorized(m.to); err != nil {
 		return nil, err
 	}
 	if err := a.claimMail(ctx, tx, m.kind, m.spacedBy()); err != nil {
@@ -274,28 +274,33 @@ func (a *Auth) newMail(ctx context.Context, m mailing, token *oneTime) *Mail {
 	target := a.Redirect(m.redirectTo)
 	return &Mail{
 		Type: m.mail, To: m.to, User: ptr(m.user.User), Languages: a.languages(ctx, &m.user.User), SiteURL: a.cfg.SiteURL,
-		ConfirmationURL: a.mailedURL(m.mail, token.link, target), Token: Secret(token.code), TokenHash: Secret(token.link),
+		ConfirmationURL: a.mailedURL(ctx, m.mail, token.link, target), Token: Secret(token.code), TokenHash: Secret(token.link),
 		RedirectTo: target, NewEmail: m.user.NewEmail,
 	}
 }
 
 // mailedURL is the link of a mail: to GET /verify or, so that no program uses it
 // up by looking, to the page before it. Mails with a code alone have none.
-func (a *Auth) mailedURL(t MailType, link, target string) string {
+func (a *Auth) mailedURL(ctx context.Context, t MailType, link, target string) string {
 	switch {
 	case t == MailReauthentication:
 		return ""
 	case a.cfg.Email.ScannerSafeLinks:
 		if at, ok := strings.CutSuffix(strings.TrimSuffix(a.linkPath(t), "/"), "/verify"); ok { // no path of the application's own
-			return redirect.MailLink(a.cfg.ExternalURL, at+"/confirm", link, string(t), target)
+			return redirect.MailLink(a.externalURL(ctx), at+"/confirm", link, string(t), target)
 		}
 	}
-	return a.actionURL(t, link, target)
+	return a.actionURL(ctx, t, link, target)
 }
 
 // actionURL is the link that GET /verify takes.
-func (a *Auth) actionURL(t MailType, link, target string) string {
-	return redirect.MailLink(a.cfg.ExternalURL, a.linkPath(t), link, string(t), target)
+func (a *Auth) actionURL(ctx context.Context, t MailType, link, target string) string {
+	return redirect.MailLink(a.externalURL(ctx), a.linkPath(t), link, string(t), target)
+}
+
+// externalURL is the base of links in the mails of a request.
+func (a *Auth) externalURL(ctx context.Context) string {
+	return either(requestInfo(ctx).ExternalURL, a.cfg.ExternalURL)
 }
 
 func (a *Auth) linkPath(t MailType) string {
@@ -335,9 +340,9 @@ func (a *Auth) languages(ctx context.Context, u *User) []string {
 	return wanted
 }
 
-// checkRecipient refuses mails to others than the authorized addresses, if there
+// checkAuthorized refuses mails to others than the authorized addresses, if there
 // are any.
-func (a *Auth) checkRecipient(email string) error {
+func (a *Auth) checkAuthorized(email string) error {
 	if len(a.cfg.Email.AuthorizedAddresses) == 0 {
 		return nil
 	}

@@ -67,6 +67,9 @@ func (a *Auth) signInByMail(ctx context.Context, p SignInWithOTPParams) error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkRecipient(ctx, who.address); err != nil {
+		return err
+	}
 	var out []message
 	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
 		out, err = a.otpByMail(ctx, tx, who, p)

@@ -723,3 +723,23 @@ func TestResendSaysNothingOfAccounts(t *testing.T) {
 		}
 	})
 }
+
+// The base of links is the operator's, of several the one that the client used.
+func TestLinksBeginWhereTheClientFoundTheAPI(t *testing.T) {
+	each(t, func(c *postern.Config) {
+		confirming(c)
+		c.ExternalURL = "https://auth.example.com/auth/v1"
+	}, func(t *testing.T, s service) {
+		ctx := postern.WithRequestInfo(t.Context(), postern.RequestInfo{ExternalURL: "https://login.example.org"})
+		if _, err := s.SignUp(ctx, postern.SignUpParams{Email: ada, Password: goodPassword}); err != nil {
+			t.Fatal(err)
+		}
+		if link := s.LastLink(t, ada); !strings.HasPrefix(link, "https://login.example.org/auth/v1/verify?token=") {
+			t.Errorf("got the link %s, want it to begin with the request's place", link)
+		}
+		generated, err := s.GenerateLink(ctx, postern.GenerateLinkParams{Type: postern.LinkRecovery, Email: ada})
+		if err != nil || !strings.HasPrefix(generated.ActionLink, "https://login.example.org/auth/v1/verify?token=") {
+			t.Errorf("got the link %+v and error %v, want it to begin with the request's place", generated, err)
+		}
+	})
+}

@@ -18,6 +18,11 @@ func (a *Auth) Reauthenticate(ctx context.Context, c *Caller) (*SentMessage, err
 	case u.Email == "" && u.PhoneConfirmedAt == nil:
 		return nil, fail(KindUnprocessable, ErrPhoneNotConfirmed, "Please verify your phone first.")
 	}
+	if c.User.Email != "" {
+		if err := a.checkRecipient(ctx, c.User.Email); err != nil {
+			return nil, err
+		}
+	}
 	var out []message
 	err := a.inTx(ctx, func(tx Tx) error {
 		user, err := tx.FindUser(ctx, c.User.ID)

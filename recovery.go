@@ -33,6 +33,9 @@ func (a *Auth) ResetPasswordForEmail(ctx context.Context, p ResetPasswordParams)
 	if err := p.Challenge.check(); err != nil {
 		return err
 	}
+	if err := a.checkRecipient(ctx, email); err != nil {
+		return err
+	}
 	var out []message
 	err = a.inTx(ctx, func(tx Tx) error {
 		user, err := tx.FindUserByEmail(ctx, email, a.audience(p.Audience))

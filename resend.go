@@ -26,6 +26,11 @@ func (a *Auth) Resend(ctx context.Context, p ResendParams) (*SentMessage, error)
 	if err != nil {
 		return nil, err
 	}
+	if p.Email != "" {
+		if err := a.checkRecipient(ctx, to); err != nil {
+			return nil, err
+		}
+	}
 	var out []message
 	err = a.inTx(ctx, func(tx Tx) error {
 		find := tx.FindUserByEmail

@@ -3,6 +3,7 @@ package postern
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -65,11 +66,28 @@ func (a *Auth) SignInWithPassword(ctx context.Context, p SignInWithPasswordParam
 	if err := a.maySignIn(user, provider); err != nil {
 		return nil, err
 	}
+	weak := a.weaknessKnown(ctx, p.Password)
 	s, err := a.openPasswordSession(ctx, user, provider, rehash)
 	if err != nil {
 		return nil, err
 	}
-	return &PasswordSession{Session: *s, WeakPassword: a.weakness(p.Password)}, nil
+	return &PasswordSession{Session: *s, WeakPassword: weak}, nil
+}
+
+// weaknessPatience is how long whoever signs in waits to hear that a password is
+// weak.
+const weaknessPatience = time.Second
+
+// weaknessKnown is weakness as far as it can be told soon. Whoever has the right
+// password is not kept out by what cannot.
+func (a *Auth) weaknessKnown(ctx context.Context, pass string) *WeakPassword {
+	ctx, cancel := context.WithTimeout(ctx, weaknessPatience)
+	defer cancel()
+	weak, err := a.weakness(ctx, pass)
+	if err != nil {
+		a.cfg.Logger.WarnContext(ctx, "the strength of a password could not be checked at sign-in", "error", err)
+	}
+	return weak
 }
 
 // findForPassword returns the account that p names, nil if there is none, and what

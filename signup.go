@@ -67,9 +67,14 @@ func (a *Auth) SignUp(ctx context.Context, p SignUpParams) (*SignUpResult, error
 		}
 		return &SignUpResult{User: s.User, Session: s}, nil
 	}
-	who, err := a.applicant(p)
+	who, err := a.applicant(ctx, p)
 	if err != nil {
 		return nil, err
+	}
+	if who.provider == providerEmail && !who.autoconfirm {
+		if err := a.checkRecipient(ctx, who.address); err != nil {
+			return nil, err
+		}
 	}
 	if who.hash, err = a.hashPassword(ctx, p.Password); err != nil {
 		return nil, err
@@ -113,14 +118,14 @@ type applicant struct {
 	creation
 }
 
-func (a *Auth) applicant(p SignUpParams) (*applicant, error) {
+func (a *Auth) applicant(ctx context.Context, p SignUpParams) (*applicant, error) {
 	switch {
 	case a.cfg.DisableSignUp:
 		return nil, signUpDisabled()
 	case p.Password == "":
 		return nil, invalid("Signup requires a valid password")
 	}
-	if err := a.checkPassword(p.Password); err != nil {
+	if err := a.checkPassword(ctx, p.Password); err != nil {
 		return nil, err
 	}
 	if p.Email != "" && p.Phone != "" {
@@ -355,9 +360,6 @@ func (a *Auth) askToConfirm(ctx context.Context, tx Tx, who *applicant, u *UserR
 		return a.composeText(ctx, tx, texting{
 			user: u, to: who.address, channel: who.channel, kind: OneTimeConfirmation, purpose: purposeSMS, failure: "confirmation",
 		})
-	}
-	if err := a.checkRecipient(who.address); err != nil {
-		return nil, err
 	}
 	m := confirmation(u)
 	m.redirectTo, m.challenge = who.redirectTo, who.challenge

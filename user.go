@@ -215,7 +215,7 @@ type UpdateUserParams struct {
 // ErrReauthenticationNeeded, ErrReauthenticationNotValid, and those of sending
 // (contract: endpoints.md, PUT /user).
 func (a *Auth) UpdateUser(ctx context.Context, c *Caller, p UpdateUserParams) (*User, error) {
-	if err := a.checkUpdate(&p); err != nil {
+	if err := a.checkUpdate(ctx, &p); err != nil {
 		return nil, err
 	}
 	user, err := a.store.FindUser(ctx, c.User.ID)
@@ -251,7 +251,7 @@ func (u *update) newEmail() bool { return u.Email != "" && u.Email != u.read.Ema
 func (u *update) newPhone() bool { return u.Phone != "" && u.Phone != u.read.Phone }
 
 // checkUpdate normalises and checks what can be checked without the account.
-func (a *Auth) checkUpdate(p *UpdateUserParams) (err error) {
+func (a *Auth) checkUpdate(ctx context.Context, p *UpdateUserParams) (err error) {
 	if p.Email != "" {
 		if p.Email, err = address.Email(p.Email); err != nil {
 			return invalid("%v", err)
@@ -271,7 +271,7 @@ func (a *Auth) checkUpdate(p *UpdateUserParams) (err error) {
 		}
 	}
 	if p.Password != nil {
-		if err := a.checkPassword(*p.Password); err != nil {
+		if err := a.checkPassword(ctx, *p.Password); err != nil {
 			return err
 		}
 	}
@@ -291,6 +291,11 @@ func (a *Auth) mayUpdate(ctx context.Context, u *update) error {
 		return fail(KindUnprocessable, ErrValidationFailed, "Updating password of an anonymous user without an email or phone is not allowed")
 	case user.IsSSOUser && credentials:
 		return fail(KindUnprocessable, ErrUserSSOManaged, "Updating email, phone, password of a SSO account only possible via SSO")
+	}
+	if u.newEmail() && !(user.IsAnonymous && a.cfg.Email.Autoconfirm) { // it is mailed
+		if err := a.checkRecipient(ctx, u.Email); err != nil {
+			return err
+		}
 	}
 	if u.newEmail() && !a.cfg.HideAccounts {
 		if err := a.refuseTaken(ctx, a.store.EmailTaken, u.Email, user.ID, emailExists()); err != nil {
@@ -547,8 +552,26 @@ func (a *Auth) edit(u *UserRecord, userData, appData map[string]any, hash string
 	if hash == "" {
 		return nil
 	}
+	if err := a.identifyByEmail(u); err != nil {
+		return err
+	}
 	u.ConfirmationSentAt, u.RecoverySentAt, u.EmailChangeSentAt, u.PhoneChangeSentAt, u.ReauthenticationSentAt = nil, nil, nil, nil, nil
 	u.PasswordHash, err = a.cfg.Encryption.seal(u.ID, hash)
+	return err
+}
+
+// identifyByEmail gives an account that is about to get its first password the
+// identity that goes with it (contract: user.md §10).
+func (a *Auth) identifyByEmail(u *UserRecord) error {
+	has := slices.ContainsFunc(u.Identities, func(i Identity) bool { return i.Provider == providerEmail })
+	if !a.cfg.Password.EmailIdentity || has || u.PasswordHash != "" || u.EmailConfirmedAt == nil || u.IsSSOUser || u.IsAnonymous {
+		return nil
+	}
+	if err := setAddress(u, providerEmail, u.Email, true, a.now()); err != nil {
+		return err
+	}
+	var err error
+	u.AppMetadata, err = u.AppMetadata.merge(providersOf(u.Identities))
 	return err
 }
 
@@ -604,26 +627,34 @@ func (c PasswordConfig) hasher() (*password.Hasher, error) {
 	}, password.Limit{Running: c.MaxHashing})
 }
 
-// checkPassword refuses a password that is too long to be compared whole, or
-// weaker than the policy asks.
-func (a *Auth) checkPassword(pass string) error {
+// checkPassword refuses a password that is too long to be compared whole, weaker
+// than the policy asks, or known to everybody. It may ask the network, so it is for
+// no transaction; nor does it know of accounts, so that it takes as long with one
+// as without (guarantees: D19).
+func (a *Auth) checkPassword(ctx context.Context, pass string) error {
 	if len(pass) > password.MaxLength {
 		return invalid("%v", password.ErrTooLong)
 	}
-	if weak := a.weakness(pass); weak != nil {
+	weak, err := a.weakness(ctx, pass)
+	switch {
+	case err != nil:
+		return err
+	case weak != nil:
 		return &Error{Kind: KindUnprocessable, Code: ErrWeakPassword, Message: weak.Message, Reasons: weak.Reasons}
 	}
 	return nil
 }
 
-// weakness says what a password lacks, nil for nothing.
-func (a *Auth) weakness(pass string) *WeakPassword {
+// weakness says what a password lacks, nil for nothing. With an error it may lack
+// more.
+func (a *Auth) weakness(ctx context.Context, pass string) (*WeakPassword, error) {
 	policy := password.Policy{MinLength: a.cfg.Password.MinLength, RequiredCharacters: a.cfg.Password.RequiredCharacters}
-	reasons, message := policy.Weakness(pass)
+	leaked, err := a.leaked(ctx, pass)
+	reasons, message := policy.Weakness(pass, leaked)
 	if len(reasons) == 0 {
-		return nil
+		return nil, err
 	}
-	return &WeakPassword{Message: message, Reasons: reasons}
+	return &WeakPassword{Message: message, Reasons: reasons}, err
 }
 
 func (a *Auth) hashPassword(ctx context.Context, pass string) (string, error) {

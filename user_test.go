@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/authtest"
 )
 
 func TestSignUpWithoutConfirmationSignsIn(t *testing.T) {
@@ -485,4 +486,49 @@ func (s service) raise(t *testing.T, session uuid.UUID) {
 	t.Helper()
 	s.exec(t, "INSERT INTO auth.mfa_amr_claims (id, session_id, authentication_method, created_at, updated_at) VALUES ('"+
 		uuid.NewString()+"', '"+session.String()+"', 'totp', '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z')")
+}
+
+// TestFirstPasswordIsAnIdentity pins contract user.md §10.
+func TestFirstPasswordIsAnIdentity(t *testing.T) {
+	on := func(c *postern.Config) { c.Password.EmailIdentity = true }
+	withProvider(t, on, func(t *testing.T, o outside) {
+		session := o.mustVisit(t, authtest.Person(ada))
+		caller := o.caller(t, session)
+		_, err := o.with(t, nop).UpdateUser(t.Context(), caller, postern.UpdateUserParams{Data: map[string]any{"a": 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := providersOf(o.account(t, session.User.ID)); len(got) != 1 {
+			t.Fatalf("got identities %q before there is a password, want the provider's", got)
+		}
+		if _, err := o.UpdateUser(t.Context(), caller, postern.UpdateUserParams{Password: ptr(goodPassword)}); err != nil {
+			t.Fatal(err)
+		}
+		u := o.account(t, session.User.ID)
+		if got := strings.Join(providersOf(u), " "); got != "github email" {
+			t.Fatalf("got identities %q, want github and email", got)
+		}
+		wantJSON(t, "identity_data", u.Identities[1].IdentityData, map[string]any{
+			"sub": u.ID.String(), "email": ada, "email_verified": true, "phone_verified": false,
+		})
+		wantJSON(t, "app_metadata", u.AppMetadata, map[string]any{"provider": "github", "providers": []any{"github", "email"}})
+		if _, err := o.AdminUpdateUser(t.Context(), u.ID, postern.AdminUpdateUserParams{Password: ptr(newPassword)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := providersOf(o.account(t, u.ID)); len(got) != 2 {
+			t.Errorf("got identities %q after another password, want no more", got)
+		}
+	})
+}
+
+func TestFirstPasswordIsNoIdentityUnlessItIsAskedFor(t *testing.T) {
+	withProvider(t, nil, func(t *testing.T, o outside) {
+		session := o.mustVisit(t, authtest.Person(ada))
+		if _, err := o.UpdateUser(t.Context(), o.caller(t, session), postern.UpdateUserParams{Password: ptr(goodPassword)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := providersOf(o.account(t, session.User.ID)); len(got) != 1 {
+			t.Errorf("got identities %q, want the provider's", got)
+		}
+	})
 }

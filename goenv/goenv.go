@@ -45,6 +45,8 @@
 //	POSTERN_EVENTS_WEBHOOK_SECRETS  what they are signed with, as GoTrue's hooks have
 //	                                it: v1,whsec_…, several of them separated by "|"
 //	POSTERN_EVENTS_WEBHOOK_TYPES    which ones are posted, a list; all
+//	POSTERN_CAPTCHA_URL             who is asked about CAPTCHAs, in place of what
+//	                                GOTRUE_SECURITY_CAPTCHA_PROVIDER names
 //	POSTERN_HIDE_ACCOUNTS           Config.HideAccounts; false
 //	POSTERN_JWT_AUDIENCES           Config.Audiences, a list
 //	POSTERN_MAX_METADATA            Config.MaxMetadata in bytes; 65536
@@ -55,6 +57,8 @@
 //	POSTERN_BCRYPT_COST             4 to 16; 10
 //	POSTERN_RATE_LIMITS             "shared" by all processes on a database, "memory" of
 //	                                this one, or "off"; shared
+//	POSTERN_REFUSE_COMMON_PASSWORDS whether the 10,000 most common passwords count as
+//	                                leaked ones; false
 //	POSTERN_REFUSE_UNDATED_TOKENS   Config.JWT.RefuseUndated; false
 //	POSTERN_SCANNER_SAFE_LINKS      Config.Email.ScannerSafeLinks; false
 //	POSTERN_TRUSTED_PROXIES         addresses or CIDR prefixes of proxies whose
@@ -108,6 +112,9 @@ type Settings struct {
 	// NotYet names the variables that are set and belong to features of
 	// GoTrue's that Postern does not have yet, in order.
 	NotYet []string
+	// WithoutEffect names the variables that are set and for which there is nothing
+	// to switch here, in order; docs/variables.md says why.
+	WithoutEffect []string
 	// Unknown has the variables that look like GoTrue's or Postern's and are
 	// neither's, in order.
 	Unknown []Unknown
@@ -117,6 +124,7 @@ type Settings struct {
 // has by itself.
 type Pool struct {
 	MaxOpen, MaxIdle         int
+	Percentage               int // of what the server allows, in place of MaxOpen
 	MaxLifetime, MaxIdleTime time.Duration
 }
 
@@ -144,7 +152,8 @@ func Load(environ []string) (*Settings, error) {
 	if err := errors.Join(r.mistakes...); err != nil {
 		return nil, err
 	}
-	s.NotYet, s.Unknown = slices.Sorted(slices.Values(r.notYet)), r.unknown()
+	s.NotYet, s.WithoutEffect = slices.Sorted(slices.Values(r.notYet)), slices.Sorted(slices.Values(r.idle))
+	s.Unknown = r.unknown()
 	return s, nil
 }
 

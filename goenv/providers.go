@@ -74,7 +74,7 @@ func newProvider(name string, c provider.Config) postern.Provider {
 func providerConfig(r *reader, prefix string) (c provider.Config, on bool) {
 	r.withoutEffect(prefix + "_API_URL") // GoTrue's providers do not use it either
 	if !r.flag(prefix+"_ENABLED", false) {
-		r.withoutEffect(prefix + "_{CLIENT_ID,SECRET,REDIRECT_URI,URL,SKIP_NONCE_CHECK,EMAIL_OPTIONAL}")
+		r.know(prefix + "_{CLIENT_ID,SECRET,REDIRECT_URI,URL,SKIP_NONCE_CHECK,EMAIL_OPTIONAL}")
 		return c, false
 	}
 	if ids := r.list(prefix + "_CLIENT_ID"); len(ids) > 0 {

@@ -24,7 +24,8 @@ import (
 type reader struct {
 	env      map[string]string // without the empty ones
 	known    []string
-	notYet   []string
+	notYet   []string // that are set
+	idle     []string // that are set, and have no effect
 	mistakes []error
 
 	timeout  time.Duration  // of calls to other services; several sections need it
@@ -281,8 +282,17 @@ func (r *reader) later(names string) {
 	}
 }
 
+// know takes note of variables that another one makes of no use.
+func (r *reader) know(names string) { r.known = append(r.known, expandAll(names)...) }
+
 // withoutEffect takes note of variables for which there is nothing to switch.
-func (r *reader) withoutEffect(names string) { r.known = append(r.known, expandAll(names)...) }
+func (r *reader) withoutEffect(names string) {
+	for _, name := range expandAll(names) {
+		if _, value := r.find(name); value != "" {
+			r.idle = append(r.idle, name)
+		}
+	}
+}
 
 // unknown returns the variables that nobody asked for.
 func (r *reader) unknown() []Unknown {

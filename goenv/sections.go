@@ -44,7 +44,6 @@ func server(r *reader, s *Settings) {
 		r.wrong("GOTRUE_SITE_URL, GOTRUE_URI_ALLOW_LIST", err)
 	}
 	r.later(`
-		GOTRUE_RELOADING_{NOTIFY_ENABLED,POLLERENABLED,POLLER_INTERVAL,SIGNAL_ENABLED,SIGNAL_NUMBER,GRACE_PERIOD_INTERVAL}
 		GOTRUE_LOG_{FILE,DISABLE_COLORS,QUOTE_EMPTY_FIELDS,TSFORMAT,FIELDS}
 		GOTRUE_PROFILER_{ENABLED,HOST,PORT}
 		GOTRUE_TRACING_{ENABLED,EXPORTER,OTEL_EXPORTER_OTLP_PROTOCOL,HOST,PORT,SERVICE_NAME,TAGS}
@@ -53,6 +52,9 @@ func server(r *reader, s *Settings) {
 	// GoTrue's routes do not use the first two either, and SQL is never logged:
 	// it has what must not be in a log.
 	r.withoutEffect("GOTRUE_API_ENDPOINT GOTRUE_OPERATOR_TOKEN GOTRUE_LOG_SQL")
+	// There is no file of settings to watch: the environment is read once, and a
+	// restart signs nobody out and cuts off no request.
+	r.withoutEffect("GOTRUE_RELOADING_{NOTIFY_ENABLED,POLLERENABLED,POLLER_INTERVAL,SIGNAL_ENABLED,SIGNAL_NUMBER,GRACE_PERIOD_INTERVAL}")
 }
 
 // logLevel reads the names of logrus, which GoTrue logs with.
@@ -84,14 +86,10 @@ func database(r *reader, s *Settings) {
 		r.mistake("GOTRUE_DB_DRIVER is %q, but %s names a database of the kind %q", driver, name, kind)
 	}
 	r.choice("DB_NAMESPACE", "auth", "auth")
-	s.Pool.MaxOpen = r.number("GOTRUE_DB_MAX_POOL_SIZE", 0, 0, math.MaxInt32)
-	s.Pool.MaxIdle = r.number("GOTRUE_DB_MAX_IDLE_POOL_SIZE", 0, 0, math.MaxInt32)
-	s.Pool.MaxLifetime = r.duration("GOTRUE_DB_CONN_MAX_LIFETIME", 0, 0)
-	s.Pool.MaxIdleTime = r.duration("GOTRUE_DB_CONN_MAX_IDLE_TIME", 0, 0)
-	r.later(`
-		GOTRUE_DB_{CONN_PERCENTAGE,HEALTH_CHECK_PERIOD}
-		GOTRUE_DB_ADVISOR_{ENABLED,SAMPLING_INTERVAL,OBSERVATION_INTERVAL}
-		GOTRUE_INDEX_WORKER_{ENSURE_USER_SEARCH_INDEXES_EXIST,MAX_USERS_THRESHOLD}`)
+	pool(r, &s.Pool)
+	// The operators' search reads the users of one page at a time and needs no index
+	// that would cost every sign-up.
+	r.withoutEffect("GOTRUE_INDEX_WORKER_{ENSURE_USER_SEARCH_INDEXES_EXIST,MAX_USERS_THRESHOLD}")
 	r.withoutEffect("GOTRUE_DB_MIGRATIONS_PATH") // migrations are in the program
 }
 
@@ -169,8 +167,7 @@ func signInMethods(r *reader, s *Settings) {
 	s.HTTP.CursorPagination = r.flag("GOTRUE_EXPERIMENTAL_CURSOR_PAGINATION_ENABLED", false)
 	r.later(`
 		GOTRUE_OAUTH_SERVER_{ENABLED,ALLOW_DYNAMIC_REGISTRATION,AUTHORIZATION_PATH,AUTHORIZATION_TTL,DEFAULT_SCOPE}
-		GOTRUE_EXPERIMENTAL_SCIM_ENABLED
-		GOTRUE_EXPERIMENTAL_CREATE_EMAIL_IDENTITY_ON_PASSWORD_SET_ENABLED`)
+		GOTRUE_EXPERIMENTAL_SCIM_ENABLED`)
 }
 
 // passwords is the first half of contract config.md §1.6.
@@ -180,9 +177,9 @@ func passwords(r *reader, s *Settings) {
 	c.RequiredCharacters = characterSets(r.text("GOTRUE_PASSWORD_REQUIRED_CHARACTERS", ""))
 	c.RequireReauthentication = r.flag("GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION", false)
 	c.RequireCurrent = r.flag("GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD", false)
-	r.later(`
-		GOTRUE_PASSWORD_HIBP_{ENABLED,FAIL_CLOSED,USER_AGENT,BLOOM_ENABLED,BLOOM_ITEMS,BLOOM_FALSE_POSITIVES}
-		GOTRUE_SECURITY_CAPTCHA_{ENABLED,PROVIDER,SECRET,TIMEOUT}`)
+	c.EmailIdentity = r.flag("GOTRUE_EXPERIMENTAL_CREATE_EMAIL_IDENTITY_ON_PASSWORD_SET_ENABLED", false)
+	leakedPasswords(r, c)
+	captchas(r, s)
 }
 
 // characterSets splits at colons; one after a backslash is a character.
@@ -312,11 +309,11 @@ func mails(r *reader, s *Settings) {
 	c.Notify = notifications(r)
 	c.ScannerSafeLinks = r.flag("POSTERN_SCANNER_SAFE_LINKS", false)
 	r.withoutEffect("GOTRUE_MAILER_URLPATHS_{MAGIC_LINK,REAUTHENTICATION}") // GoTrue does not use them either
-	r.later(`
-		GOTRUE_SMTP_LOGGING_ENABLED
-		GOTRUE_MAILER_EXTERNAL_HOSTS
-		GOTRUE_MAILER_EMAIL_{BACKGROUND_SENDING,VALIDATION_EXTENDED,VALIDATION_SERVICE_URL,VALIDATION_SERVICE_HEADERS,VALIDATION_BLOCKED_MX}
-		GOTRUE_MAILER_TEMPLATE_{RELOADING_ENABLED,RELOADING_MAX_IDLE}`)
+	// A template that is older than its MAX_AGE is fetched by whoever needs it, while
+	// others go on with the old one; nobody has to do it beforehand.
+	r.withoutEffect("GOTRUE_MAILER_TEMPLATE_{RELOADING_ENABLED,RELOADING_MAX_IDLE}")
+	s.HTTP.ExternalHosts = r.list("GOTRUE_MAILER_EXTERNAL_HOSTS")
+	recipients(r, s)
 	s.Renderer = renderer(r, s)
 	s.Mailer = mailer(r, s)
 	if s.Mailer != nil {
@@ -376,7 +373,9 @@ func mailer(r *reader, s *Settings) *mail.Mailer {
 	_, cfg.Password = r.secret("GOTRUE_SMTP_PASS")
 	cfg.From = r.text("GOTRUE_SMTP_ADMIN_EMAIL", "")
 	cfg.SenderName = r.text("GOTRUE_SMTP_SENDER_NAME", "")
-	cfg.Headers = headers(r)
+	cfg.Headers = headers(r, "GOTRUE_SMTP_HEADERS")
+	cfg.Background = r.flag("GOTRUE_MAILER_EMAIL_BACKGROUND_SENDING", false)
+	cfg.LogSent = r.flag("GOTRUE_SMTP_LOGGING_ENABLED", false)
 	switch {
 	case cfg.Host == "" || s.Renderer == nil:
 		return nil
@@ -389,9 +388,9 @@ func mailer(r *reader, s *Settings) *mail.Mailer {
 	return mailer
 }
 
-// headers may hold the key of a mail service, so that no message shows them.
-func headers(r *reader) (byName map[string][]string) {
-	name, text := r.secret("GOTRUE_SMTP_HEADERS")
+// headers may hold the key of a service, so that no message shows them.
+func headers(r *reader, names string) (byName map[string][]string) {
+	name, text := r.secret(names)
 	if text != "" && json.Unmarshal([]byte(text), &byName) != nil {
 		r.mistake("%s must be a JSON object of lists; what it is now may be secret and is not shown", name)
 	}

@@ -46,6 +46,11 @@ type Options struct {
 	// seconds; negative turns it off.
 	MaxRequestDuration time.Duration
 
+	// ExternalHosts are hosts, without a port, by which clients may find the API
+	// besides postern.Config.ExternalURL: links in mails then begin with the host
+	// that X-Forwarded-Host names. Defaults to none.
+	ExternalHosts []string
+
 	// RequestIDHeader names the header in which a proxy gives each request its
 	// id, which internal errors then show. Defaults to none; ids are made up.
 	RequestIDHeader string
@@ -53,6 +58,10 @@ type Options struct {
 	// CursorPagination lists users by cursor when a request for them names
 	// neither a page nor a page's size.
 	CursorPagination bool
+
+	// Captcha asks whoever signs up, in, or for a message to solve a CAPTCHA first
+	// (package httpadapter/captcha). Defaults to nobody's having to.
+	Captcha CaptchaVerifier
 
 	// ConfirmPage is the page with a button that GET /confirm shows, executed
 	// with a ConfirmPage. Defaults to a plain one in the language of whoever
@@ -67,11 +76,14 @@ type Options struct {
 // New returns the handler of the API, for the root of a URL: mounted elsewhere
 // it needs http.StripPrefix. It is safe for concurrent use.
 func New(a *postern.Auth, o Options) http.Handler {
-	s := &server{auth: a, cursorPagination: o.CursorPagination, confirmPage: cmp.Or(o.ConfirmPage, defaultConfirmPage)}
+	s := &server{
+		auth: a, cursorPagination: o.CursorPagination, confirmPage: cmp.Or(o.ConfirmPage, defaultConfirmPage),
+		captcha: o.Captcha,
+	}
 	logger := cmp.Or(o.Logger, a.Logger())
 	h := limitBody(s.routes())
 	h = limitTime(h, cmp.Or(o.MaxRequestDuration, 10*time.Second))
-	h = noteClient(h, clients{proxies: o.TrustedProxies, header: o.ClientAddressHeader, logger: logger})
+	h = noteClient(h, clients{proxies: o.TrustedProxies, header: o.ClientAddressHeader, logger: logger}, o.ExternalHosts)
 	h = shareAcrossOrigins(h, o.AllowedHeaders)
 	h = recoverPanics(h)
 	return trace(h, logger, o.RequestIDHeader)
@@ -81,6 +93,7 @@ type server struct {
 	auth             *postern.Auth
 	cursorPagination bool
 	confirmPage      *template.Template
+	captcha          CaptchaVerifier // nil where there is none
 }
 
 // routes is the table of what is served where. A path that is written with a
@@ -99,14 +112,14 @@ func (s *server) routes() http.Handler {
 		{"GET", "/settings", s.settings},
 		{"GET", "/.well-known/jwks.json", s.jwks},
 
-		{"POST", "/signup/", s.signUp},
-		{"POST", "/token", s.token},
+		{"POST", "/signup/", s.forPeople(s.signUp)},
+		{"POST", "/token", s.limitedByGrant(s.forPeopleOrProof(s.token))},
 		{"POST", "/logout", behind(user, s.signOut)},
 
-		{"POST", "/otp", s.limited(postern.LimitOTP, s.otp)},
-		{"POST", "/magiclink", s.limited(postern.LimitMagicLink, s.magicLink)},
-		{"POST", "/recover", s.limited(postern.LimitRecover, s.recovery)},
-		{"POST", "/resend", s.limited(postern.LimitResend, s.resend)},
+		{"POST", "/otp", s.limited(postern.LimitOTP, s.forPeople(s.otp))},
+		{"POST", "/magiclink", s.limited(postern.LimitMagicLink, s.forPeople(s.magicLink))},
+		{"POST", "/recover", s.limited(postern.LimitRecover, s.forPeople(s.recovery))},
+		{"POST", "/resend", s.limited(postern.LimitResend, s.forPeople(s.resend))},
 		{"GET", "/reauthenticate/", s.reauthenticate},
 		{"POST", "/verify/", s.limited(postern.LimitVerify, s.verify)},
 		{"GET", "/verify/", s.limited(postern.LimitVerify, s.verifyLink)},
@@ -135,7 +148,7 @@ func (s *server) routes() http.Handler {
 		{"POST", "/factors/recovery-codes/regenerate", s.regenerateRecoveryCodes},
 		{"POST", "/factors/recovery-codes/verify", s.limited(postern.LimitFactorVerify, s.verifyRecoveryCode)},
 
-		{"POST", "/passkeys/authentication/options", s.limited(postern.LimitPasskey, s.beginPasskeySignIn)},
+		{"POST", "/passkeys/authentication/options", s.limited(postern.LimitPasskey, s.forPeople(s.beginPasskeySignIn))},
 		{"POST", "/passkeys/authentication/verify", s.signInWithPasskey},
 		{"POST", "/passkeys/registration/options", behind(registered, s.beginPasskeyRegistration)},
 		{"POST", "/passkeys/registration/verify", behind(registered, s.registerPasskey)},
@@ -198,6 +211,17 @@ func (s *server) limited(l postern.RequestLimit, e endpoint) endpoint {
 			return err
 		}
 		return e(w, r)
+	}
+}
+
+// limitedByGrant is limited for POST /token.
+func (s *server) limitedByGrant(e endpoint) endpoint {
+	web3, others := s.limited(postern.LimitWeb3, e), s.limited(postern.LimitToken, e)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if grantType(r) == "web3" {
+			return web3(w, r)
+		}
+		return others(w, r)
 	}
 }
 

@@ -1,6 +1,7 @@
 package httpadapter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -232,7 +233,7 @@ func allAllowed(headers string, allowed map[string]bool) bool {
 }
 
 // noteClient puts into the context what flows record of a request.
-func noteClient(next http.Handler, c clients) http.Handler {
+func noteClient(next http.Handler, c clients, externalHosts []string) http.Handler {
 	var once sync.Once
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ip := c.address(r)
@@ -242,11 +243,26 @@ func noteClient(next http.Handler, c clients) http.Handler {
 			})
 		}
 		next.ServeHTTP(w, r.WithContext(postern.WithRequestInfo(r.Context(), postern.RequestInfo{
-			IP:        ip,
-			UserAgent: userAgent(r),
-			Languages: languages(r),
+			IP:          ip,
+			UserAgent:   userAgent(r),
+			Languages:   languages(r),
+			ExternalURL: externalURL(r, externalHosts),
 		})))
 	})
+}
+
+// externalURL is by which of several hosts a client has found the API, "" if by none
+// of them (contract: endpoints.md §0.2). Whoever sends the request may choose, but
+// among the operator's own.
+func externalURL(r *http.Request, hosts []string) string {
+	host := cmp.Or(r.Header.Get("X-Forwarded-Host"), r.URL.Hostname())
+	switch {
+	case !slices.Contains(hosts, host):
+		return ""
+	case host == "localhost" && r.Header.Get("X-Forwarded-Proto") == "http":
+		return "http://" + host
+	}
+	return "https://" + host
 }
 
 // isHidden reports whether a client seems to be a proxy of the operator's own that

@@ -356,3 +356,36 @@ func TestSlowBodies(t *testing.T) {
 		t.Errorf("got %d %s, want 504", got.status, got.body)
 	}
 }
+
+// TestLinksOfMailsBeginWithAListedHost pins contract endpoints.md §0.2.
+func TestLinksOfMailsBeginWithAListedHost(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, openSQLite(t), settings{config: confirming, options: httpadapter.Options{ExternalHosts: []string{"login.example.org", "localhost"}}})
+	for i, c := range []struct {
+		target, host, proto, want string
+	}{
+		{"/otp", "", "", "https://auth.example.com"},
+		{"/otp", "login.example.org", "http", "https://login.example.org"},
+		{"/otp", "localhost", "http", "http://localhost"},
+		{"/otp", "localhost", "", "https://localhost"},
+		{"/otp", "localhost:9999", "http", "https://auth.example.com"},
+		{"/otp", "evil.example.net", "https", "https://auth.example.com"},
+		{"/otp", "LOGIN.example.org", "", "https://auth.example.com"},
+		{"/otp", "login.example.org, evil.example.net", "", "https://auth.example.com"},
+		{"http://login.example.org/otp", "", "", "https://login.example.org"},
+		{"http://login.example.org/otp", "evil.example.net", "", "https://auth.example.com"},
+	} {
+		email := strings.Repeat("a", i+1) + "@example.com"
+		q := request{line: "POST " + c.target, body: object("email", email), headers: []string{"Host: login.example.org"}}
+		if c.host != "" {
+			q.headers = append(q.headers, "X-Forwarded-Host: "+c.host)
+		}
+		if c.proto != "" {
+			q.headers = append(q.headers, "X-Forwarded-Proto: "+c.proto)
+		}
+		a.expect(t, q, 200)
+		if link := a.mailTo(t, email).ConfirmationURL; !strings.HasPrefix(link, c.want+"/auth/v1/verify?") {
+			t.Errorf("%+v: got the link %s", c, link)
+		}
+	}
+}

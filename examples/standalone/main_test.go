@@ -314,8 +314,8 @@ func TestHelpExplains(t *testing.T) {
 func TestLogNamesVariablesThatDoNothing(t *testing.T) {
 	t.Parallel()
 	const hush = "hush-hush-hush-hush-hush-hush-hush"
-	s := start(t, inTempDir(t), "GOTRUE_SECURITY_CAPTCHA_SECRET="+hush, "GOTRUE_SMTP_PASS="+hush, "GOTRUE_JWT_SECRTE="+hush, "GOTRUE_JWT_SECRET="+hush)
-	for _, want := range []string{`"names":["GOTRUE_SECURITY_CAPTCHA_SECRET"]`, `"name":"GOTRUE_JWT_SECRTE","nearest":"GOTRUE_JWT_SECRET"`} {
+	s := start(t, inTempDir(t), "GOTRUE_SAML_PRIVATE_KEY="+hush, "GOTRUE_OPERATOR_TOKEN="+hush, "GOTRUE_SMTP_PASS="+hush, "GOTRUE_JWT_SECRTE="+hush, "GOTRUE_JWT_SECRET="+hush)
+	for _, want := range []string{`"names":["GOTRUE_SAML_PRIVATE_KEY"]`, `"names":["GOTRUE_OPERATOR_TOKEN"]`, `"name":"GOTRUE_JWT_SECRTE","nearest":"GOTRUE_JWT_SECRET"`} {
 		if !strings.Contains(s.stderr.String(), want) {
 			t.Errorf("the log has no %s:\n%s", want, s.stderr)
 		}

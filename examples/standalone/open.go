@@ -24,7 +24,9 @@ func open(ctx context.Context, settings *goenv.Settings) (*store.Store, *postern
 	if err != nil {
 		return nil, nil, err
 	}
-	bound(st, settings.Pool)
+	if err := bound(ctx, st, settings.Pool); err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
 	if err := st.Migrate(ctx); err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
@@ -47,10 +49,17 @@ func openDatabase(ctx context.Context, url string) (*store.Store, error) {
 
 // bound limits the connections to PostgreSQL. How many SQLite has is not for
 // anybody to choose: one writes.
-func bound(st *store.Store, pool goenv.Pool) {
+func bound(ctx context.Context, st *store.Store, pool goenv.Pool) error {
 	db := st.DB()
 	if db.Dialect().Name() == dialect.SQLite {
-		return
+		return nil
+	}
+	if pool.Percentage > 0 {
+		var most int
+		if err := db.QueryRowContext(ctx, "SELECT current_setting('max_connections')::int").Scan(&most); err != nil {
+			return fmt.Errorf("asking how many connections the server allows: %w", err)
+		}
+		pool.MaxOpen = max(1, most*pool.Percentage/100)
 	}
 	if pool.MaxOpen > 0 {
 		db.SetMaxOpenConns(pool.MaxOpen)
@@ -64,6 +73,7 @@ func bound(st *store.Store, pool goenv.Pool) {
 	if pool.MaxIdleTime > 0 {
 		db.SetConnMaxIdleTime(pool.MaxIdleTime)
 	}
+	return nil
 }
 
 const year = 365 * 24 * time.Hour

@@ -71,6 +71,9 @@ func logVariables(logger *slog.Logger, settings *goenv.Settings) {
 	if len(settings.NotYet) > 0 {
 		logger.Warn("variables of features that are not there yet have no effect", "names", settings.NotYet)
 	}
+	if len(settings.WithoutEffect) > 0 {
+		logger.Info("variables have no effect here, as docs/variables.md explains", "names", settings.WithoutEffect)
+	}
 	for _, i := range settings.Incomplete {
 		logger.Warn("nobody can be sent to a provider that is switched on", "provider", i.Provider, "reason", i.Reason)
 	}

@@ -20,10 +20,10 @@ type Policy struct {
 }
 
 // Weakness returns why password is weak, as GoTrue's reasons ("length",
-// "characters", in this order) and as its sentences joined by a space. A strong
-// password has no reasons and an empty message. Whether the password is
-// known from a leak is asked elsewhere.
-func (p Policy) Weakness(password string) (reasons []string, message string) {
+// "characters", "pwned", in this order) and as its sentences joined by a space. A
+// strong password has no reasons and an empty message. Whether the password is
+// known from a leak is asked elsewhere and told by leaked.
+func (p Policy) Weakness(password string, leaked bool) (reasons []string, message string) {
 	var sentences []string
 	if need := max(p.MinLength, minLengthFloor); len(password) < need {
 		reasons = append(reasons, "length")
@@ -33,6 +33,10 @@ func (p Policy) Weakness(password string) (reasons []string, message string) {
 		reasons = append(reasons, "characters")
 		sentences = append(sentences, "Password should contain at least one character of each: "+
 			strings.Join(p.RequiredCharacters, ", ")+".")
+	}
+	if leaked {
+		reasons = append(reasons, "pwned")
+		sentences = append(sentences, "Password is known to be weak and easy to guess, please choose a different one.")
 	}
 	return reasons, strings.Join(sentences, " ")
 }

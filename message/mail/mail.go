@@ -36,6 +36,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	netmail "net/mail"
 	"strings"
@@ -92,6 +93,17 @@ type Config struct {
 	// to 30 seconds; negative keeps none.
 	IdleTimeout time.Duration
 
+	// Background lets SendMail return at once and sends afterwards, so that nobody
+	// waits for a mail server and nobody learns from the time whether there was
+	// somebody to write to. That a mail could not be sent is then only logged. A
+	// thousand mails may wait; with that many, SendMail sends again while its caller
+	// waits. What waits is lost when the process dies: see Close.
+	Background bool
+	// LogSent logs every mail that was sent: what it was, and to whom.
+	LogSent bool
+	// Logger hears of both. Defaults to slog.Default().
+	Logger *slog.Logger
+
 	// Now is the clock for the Date header. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -122,8 +134,9 @@ const (
 // nothing by itself: connections are made for mails, and a timer closes those
 // that are kept for the next one.
 type Mailer struct {
-	cfg  Config
-	pool *pool
+	cfg        Config
+	pool       *pool
+	background *background // nil unless Config.Background is set
 }
 
 // New returns a Mailer and connects to nothing. The error has a sentence for
@@ -137,19 +150,34 @@ func New(cfg Config) (*Mailer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mail: %w", err)
 	}
-	return &Mailer{cfg: cfg, pool: newPool(server.dial, cfg)}, nil
+	s := &Mailer{cfg: cfg, pool: newPool(server.dial, cfg)}
+	if cfg.Background {
+		s.background = newBackground(cfg, s.deliver)
+	}
+	return s, nil
 }
 
 // SendMail writes m and hands it to the server. Without an error the server has
 // taken responsibility for it. The error shows neither the password nor what m
 // keeps secret, whatever the server has answered; a refusal by the server wraps
 // a *textproto.Error with its code, an end of time context.DeadlineExceeded, and
-// a Mailer that is closed net.ErrClosed.
+// a Mailer that is closed net.ErrClosed. With Config.Background there is no error
+// for a mail that waits for its turn.
 func (s *Mailer) SendMail(ctx context.Context, m postern.Mail) error {
+	if s.background != nil && s.background.accept(ctx, m) {
+		return nil
+	}
+	return s.deliver(ctx, m)
+}
+
+func (s *Mailer) deliver(ctx context.Context, m postern.Mail) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	if err := s.send(ctx, m); err != nil {
 		return redact(fmt.Errorf("mail: %w", err), s.secrets(m))
+	}
+	if s.cfg.LogSent {
+		s.cfg.Logger.InfoContext(ctx, "a mail was sent", "type", m.Type, "to", m.To)
 	}
 	return nil
 }
@@ -166,9 +194,12 @@ func (s *Mailer) send(ctx context.Context, m postern.Mail) error {
 	return s.pool.send(ctx, e)
 }
 
-// Close waits for the mails under way, no longer than Config.Timeout, and closes
-// all connections. Later mails fail.
+// Close waits for the mails under way, and for those that wait in the background, no
+// longer than Config.Timeout, and closes all connections. Later mails fail.
 func (s *Mailer) Close() error {
+	if s.background != nil {
+		s.background.close(s.cfg.Timeout)
+	}
 	s.pool.close()
 	return nil
 }
@@ -195,6 +226,9 @@ func (c Config) withDefaults() (_ Config, err error) {
 	}
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = 30 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -79,6 +79,7 @@ var differences = []difference{
 	{id: "user-token-claims", why: "guarantee C15", shows: showUserTokenClaims},
 	{id: "short-secret", why: "guarantee C15", shows: showShortSecret},
 
+	{id: "recipient-first", why: "guarantee D19", shows: showRecipientFirst},
 	{id: "sms-service-missing", why: "guarantee E22", rewrite: noSMSService},
 	{id: "input-refused", why: "guarantee E22", shows: showInputRefused},
 	{

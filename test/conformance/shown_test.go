@@ -151,6 +151,22 @@ func showInputRefused(t *testing.T, w *world) {
 	auto.signIn(t, `{"email":"h@example.com",`+password+`}`).is(t, "afterwards", http.StatusBadRequest, "invalid_credentials")
 }
 
+func showRecipientFirst(t *testing.T, w *world) {
+	for settings, code := range map[[2]string]string{
+		{"GOTRUE_EXTERNAL_EMAIL_AUTHORIZED_ADDRESSES", "team@example.org"}: "email_address_not_authorized",
+		{"GOTRUE_MAILER_EMAIL_VALIDATION_EXTENDED", "true"}:                "email_address_invalid",
+	} {
+		i := start(t, w.open(t), map[string]string{settings[0]: settings[1], "GOTRUE_MAILER_AUTOCONFIRM": "false"})
+		i.admin(t, "POST", "/admin/users", `{"email":"known@example.com","email_confirm":true}`).is(t, "create", http.StatusOK, "")
+		for _, email := range []string{"known@example.com", "unknown@example.com"} {
+			for _, path := range []string{"/recover", "/resend", "/signup", "/otp"} {
+				body := fmt.Sprintf(`{"email":%q,"type":"signup",%s}`, email, password)
+				i.call(t, "POST", path, body).is(t, path+" of "+email, http.StatusBadRequest, code)
+			}
+		}
+	}
+}
+
 func showUserTokenClaims(t *testing.T, w *world) {
 	auto := w.instance["auto"]
 	session, err := readToken(auto.signUp(t, "claims@example.com").text("access_token"))
