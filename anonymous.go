@@ -16,7 +16,8 @@ type SignInAnonymouslyParams struct {
 // SignInAnonymously makes an account without an address and signs it in. Whoever
 // loses the session has lost the account. Errors: ErrAnonymousDisabled,
 // ErrSignUpDisabled, ErrValidationFailed (contract: user.md §10).
-func (a *Auth) SignInAnonymously(ctx context.Context, p SignInAnonymouslyParams) (*Session, error) {
+func (a *Auth) SignInAnonymously(ctx context.Context, p SignInAnonymouslyParams) (_ *Session, err error) {
+	defer a.attempted(ctx, "anonymous", &err)
 	if !a.cfg.AnonymousUsers {
 		return nil, fail(KindUnprocessable, ErrAnonymousDisabled, "Anonymous sign-ins are disabled")
 	}
@@ -31,7 +32,6 @@ func (a *Auth) SignInAnonymously(ctx context.Context, p SignInAnonymouslyParams)
 		ID: uuid.Must(uuid.NewRandom()), Aud: a.audience(p.Audience), Role: a.cfg.DefaultRole, IsAnonymous: true,
 		Identities: []Identity{}, CreatedAt: now, UpdatedAt: now, LastSignInAt: &now,
 	}}
-	var err error
 	if user.UserMetadata, err = a.mergeMetadata(nil, p.Data); err != nil {
 		return nil, err
 	}

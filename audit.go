@@ -162,6 +162,9 @@ type auditedTx struct {
 	entries []AuditEntry
 }
 
+// Unwrap returns the Tx of the store itself.
+func (tx *auditedTx) Unwrap() Tx { return tx.Tx }
+
 func (tx *auditedTx) AddAuditEntry(ctx context.Context, e AuditEntry) error {
 	tx.entries = append(tx.entries, e)
 	if tx.noTable {

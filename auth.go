@@ -141,8 +141,12 @@ type Config struct {
 
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
-	// Logger hears what nobody who asked can be told. Defaults to slog.Default().
+	// Logger hears what nobody who asked can be told, with the id of the request
+	// where there is one. Defaults to slog.Default().
 	Logger *slog.Logger
+	// Observe is told what happened, for those who count (packages telemetry/…). It
+	// is called by whoever did it, so it must be quick. Defaults to nobody.
+	Observe func(ctx context.Context, o Observation)
 }
 
 // EmailConfig is about accounts with an e-mail address.
@@ -387,7 +391,7 @@ func New(st Store, cfg Config) (*Auth, error) {
 	}
 	cfg = cfg.withDefaults()
 	keys, keysErr := newKeyring(cfg)
-	passwords, passwordErr := cfg.Password.hasher()
+	passwords, passwordErr := cfg.Password.hasher(cfg.hashed())
 	redirects, redirectErr := redirect.NewList(cfg.SiteURL, cfg.RedirectURLs)
 	if err := errors.Join(cfg.check(), keysErr, passwordErr, redirectErr); err != nil {
 		return nil, fmt.Errorf("postern: %w", err)
@@ -441,6 +445,7 @@ func (c Config) withDefaults() Config {
 	if c.Audit.Logger == nil {
 		c.Audit.Logger = c.Logger
 	}
+	c.Logger = slog.New(LogRequestID(c.Logger.Handler()))
 	return c
 }
 
@@ -534,7 +539,8 @@ func (a *Auth) In(st Store) *Auth {
 	return &b
 }
 
-// Logger returns what Config.Logger set, for adapters to log to.
+// Logger returns what Config.Logger set, for adapters to log to. Lines get the id
+// of the request whose context they are logged with.
 func (a *Auth) Logger() *slog.Logger { return a.cfg.Logger }
 
 // ExternalURL returns where clients find this API (Config.ExternalURL), for
@@ -554,6 +560,9 @@ type RequestInfo struct {
 	IP        netip.Addr // the client's address; invalid when unknown
 	UserAgent string
 
+	// ID is what the request is called in logs, "" for a request without a name.
+	ID string
+
 	// Languages are what the client would like to read, the best first, as
 	// BCP 47 tags. Mails are written in one of them, unless the user's metadata
 	// names a "locale".
@@ -572,7 +581,8 @@ func WithRequestInfo(ctx context.Context, r RequestInfo) context.Context {
 	return context.WithValue(ctx, requestInfoKey{}, r)
 }
 
-// RequestInfoFromContext returns what is known of the request, for hooks and the like.
+// RequestInfoFromContext returns what is known of the request, the zero RequestInfo
+// for nothing.
 func RequestInfoFromContext(ctx context.Context) RequestInfo { return requestInfo(ctx) }
 
 func requestInfo(ctx context.Context) RequestInfo {
@@ -600,6 +610,21 @@ type Health struct {
 // which clients know it by.
 func (a *Auth) Health() Health {
 	return Health{Version: Version, Name: "GoTrue", Description: "GoTrue is a user registration and authentication API"}
+}
+
+// readyTimeout is how long a database may take to answer Ready.
+const readyTimeout = 2 * time.Second
+
+// Ready says whether the service can do its work: nil when the database answers
+// within two seconds, and an error of KindUnavailable otherwise. A process that is
+// not ready may become so by itself; Health is for whether it runs at all.
+func (a *Auth) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := a.store.Ping(ctx); err != nil {
+		return storeDown(err)
+	}
+	return nil
 }
 
 // Version is this module's version.

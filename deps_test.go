@@ -49,6 +49,8 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 		{"the store knows no HTTP API", inTree("store"), inTree("httpadapter")},
 		{"drivers come with a store, and are for no other package", mayNotBringDriver, isDriver},
 		{"the library of WebAuthn comes with package webauthn", isProductBut("webauthn"), isOf("github.com/go-webauthn")},
+		{"OpenTelemetry comes with the package for it, and is for no other", mayNotMeasure, isOf("go.opentelemetry.io")},
+		{"so does Prometheus' library", mayNotMeasure, isOf("github.com/prometheus")},
 		{"what is made for tests is imported by tests", isProduct, isMadeForTests},
 	} {
 		t.Run(rule.name, func(t *testing.T) {
@@ -74,6 +76,10 @@ func isAboveBase(pkg string) bool {
 
 func mayNotBringDriver(pkg string) bool {
 	return isProduct(pkg) && !inTree("store/sqlite")(pkg) && !inTree("store/postgres")(pkg) && !inTree("examples")(pkg)
+}
+
+func mayNotMeasure(pkg string) bool {
+	return isProduct(pkg) && !inTree("telemetry")(pkg) && !inTree("examples")(pkg)
 }
 
 // isProductBut is every package of the product but one.

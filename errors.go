@@ -277,9 +277,13 @@ func internal(doing string, err error) error {
 	case errors.As(err, &known), errors.As(err, &oauth):
 		return err
 	case errors.Is(err, ErrStoreDown):
-		return &Error{Kind: KindUnavailable, Code: ErrUnexpectedFailure, Message: "The database is not available, try again in a moment", Err: err}
+		return storeDown(err)
 	case errors.Is(err, ErrUnstorable):
 		return &Error{Kind: KindInvalid, Code: ErrValidationFailed, Message: "The request contains text that cannot be stored", Err: err}
 	}
 	return &Error{Kind: KindInternal, Code: ErrUnexpectedFailure, Message: doing, Err: err}
+}
+
+func storeDown(err error) *Error {
+	return &Error{Kind: KindUnavailable, Code: ErrUnexpectedFailure, Message: "The database is not available, try again in a moment", Err: err}
 }

@@ -48,6 +48,9 @@ type recording struct {
 	deleted []uuid.UUID // users
 }
 
+// Unwrap returns the Tx of the store itself.
+func (r *recording) Unwrap() Tx { return r.Tx }
+
 // tell adds an event. What is done to a user who has just been deleted is part of that.
 func (r *recording) tell(t EventType, user uuid.UUID, data EventData) error {
 	waiting := r.hub.waiting(t)
@@ -80,11 +83,11 @@ func (r *recording) AddUser(ctx context.Context, u *UserRecord) error {
 	if err := r.Tx.AddUser(ctx, u); err != nil {
 		return err
 	}
-	return r.tell(EventUserCreated, u.ID, EventData{User: u.shown()})
+	return r.tell(EventUserCreated, u.ID, EventData{User: u.stored()})
 }
 
-// shown is the user as it is read from the database, which works ConfirmedAt out.
-func (u *UserRecord) shown() *User {
+// stored is the user as it is read from the database, which works ConfirmedAt out.
+func (u *UserRecord) stored() *User {
 	user := u.User
 	user.ConfirmedAt = earlier(user.EmailConfirmedAt, user.PhoneConfirmedAt)
 	return &user
@@ -110,7 +113,7 @@ func (r *recording) tellUpdate(before, after *UserRecord) error {
 	}
 	var errs []error
 	if changed := changedMembers(&before.User, &after.User); len(changed) > 0 {
-		errs = append(errs, r.tell(EventUserUpdated, after.ID, EventData{User: after.shown(), Changed: changed}))
+		errs = append(errs, r.tell(EventUserUpdated, after.ID, EventData{User: after.stored(), Changed: changed}))
 	}
 	if before.PasswordHash != after.PasswordHash && !after.rehashed {
 		errs = append(errs, r.tell(EventPasswordChanged, after.ID, EventData{}))

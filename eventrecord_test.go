@@ -511,7 +511,8 @@ func TestEveryMethodOfTxIsRecordedOrTellsNothing(t *testing.T) {
 		DropUnverifiedFactors AddChallenge TakeChallenge DropChallenges TakeRecoveryCode
 		AddCeremony TakeCeremony DropCeremonies AddFlow ReturnToFlow IssueAuthCode TakeFlow DropFlows
 		Count Claim DropCounter DropCounters AddCustomProvider UpdateCustomProvider DeleteCustomProvider
-		AddKey RetireKey DropKeys AddEvents TakeDeliveries EndDelivery PutOffDelivery DropEvents AddAuditEntry`)
+		AddKey RetireKey DropKeys AddEvents TakeDeliveries EndDelivery PutOffDelivery DropEvents
+		AddAuditEntry ListAuditEntries DropAuditEntries DropOldOneTimeTokens DropLegacyTokens DropSessions Spend DropBucket DropBuckets`)
 	inside, alone := methodsIn(t, "recording"), methodsIn(t, "recorder")
 	tx := reflect.TypeFor[postern.Tx]()
 	for i := range tx.NumMethod() {

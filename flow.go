@@ -70,7 +70,8 @@ func (a *Auth) issueAuthCode(ctx context.Context, tx Tx, user *UserRecord, metho
 // led to, once, for a session (RFC 7636 §4.6). A wrong verifier uses nothing up.
 // Errors: ErrValidationFailed, ErrFlowStateNotFound, ErrFlowStateExpired,
 // ErrBadCodeVerifier, ErrUserBanned.
-func (a *Auth) ExchangeCodeForSession(ctx context.Context, authCode, verifier string) (*Session, error) {
+func (a *Auth) ExchangeCodeForSession(ctx context.Context, authCode, verifier string) (_ *Session, err error) {
+	defer a.attempted(ctx, "pkce", &err)
 	if authCode == "" || verifier == "" {
 		return nil, invalid("invalid request: both auth code and code verifier should be non-empty")
 	}

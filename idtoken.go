@@ -33,7 +33,8 @@ type SignInWithIDTokenParams struct {
 // token that is not good; ErrValidationFailed, ErrProviderDisabled,
 // ErrManualLinkingDisabled, and those of signing in with what a provider says
 // (contract: endpoints.md, grant_type=id_token).
-func (a *Auth) SignInWithIDToken(ctx context.Context, p SignInWithIDTokenParams) (*Session, error) {
+func (a *Auth) SignInWithIDToken(ctx context.Context, p SignInWithIDTokenParams) (_ *Session, err error) {
+	defer a.attempted(ctx, "id_token", &err)
 	switch {
 	case p.Token == "":
 		return nil, badIDToken("id_token required")

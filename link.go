@@ -45,6 +45,7 @@ func (a *Auth) VerifyLink(ctx context.Context, p VerifyLinkParams) (location str
 }
 
 func (a *Auth) redeemLink(ctx context.Context, p VerifyLinkParams, flow bool) (v *Verification, authCode string, err error) {
+	defer a.attempted(ctx, "otp", &err)
 	found, err := a.findByLink(ctx, p.Type, p.Token)
 	if err != nil {
 		return nil, "", err

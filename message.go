@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -150,9 +151,15 @@ func (a *Auth) send(ctx context.Context, out ...message) (id string, err error) 
 			a.outbox.mu.Unlock()
 			continue
 		}
+		began := time.Now()
 		sent, sendErr := a.sendOne(ctx, m)
+		a.sent(ctx, m, began, sendErr)
 		if sendErr != nil {
-			a.cfg.Logger.ErrorContext(ctx, "a message could not be sent", "what", m.failure, "error", sendErr)
+			what := "a message could not be sent"
+			if m.created != nil {
+				what = "a hook failed"
+			}
+			a.cfg.Logger.ErrorContext(ctx, what, "what", m.failure, "error", sendErr)
 			err = errors.Join(a.store.DropCounter(context.WithoutCancel(ctx), m.claim), a.sendError(m, sendErr))
 		}
 		id = either(sent, id)

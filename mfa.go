@@ -213,7 +213,8 @@ type VerifyFactorParams struct {
 // ErrMFAIPAddressMismatch, ErrMFAChallengeExpired, ErrMFAVerificationFailed,
 // ErrOverRequestRateLimit, ErrSessionNotFound, and those of ChallengeFactor
 // (contract: endpoints.md, POST /factors/{factor_id}/verify).
-func (a *Auth) VerifyFactor(ctx context.Context, c *Caller, factorID uuid.UUID, p VerifyFactorParams) (*Session, error) {
+func (a *Auth) VerifyFactor(ctx context.Context, c *Caller, factorID uuid.UUID, p VerifyFactorParams) (_ *Session, err error) {
+	defer a.attempted(ctx, "mfa", &err)
 	f, err := a.factor(ctx, c.User.ID, factorID)
 	if err != nil {
 		return nil, err

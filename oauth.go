@@ -200,7 +200,8 @@ type CallbackResult struct {
 // ErrBadOAuthCallback, ErrBadOAuthState, ErrFlowStateUsed and, once the flow is
 // known, those of signing in with what the provider says (contract: endpoints.md,
 // /callback).
-func (a *Auth) Callback(ctx context.Context, p CallbackParams) (*CallbackResult, error) {
+func (a *Auth) Callback(ctx context.Context, p CallbackParams) (_ *CallbackResult, err error) {
+	defer a.attempted(ctx, "oauth", &err)
 	flow, err := a.returned(ctx, p)
 	if err != nil {
 		err = internal("Failed to find OAuth state", err)

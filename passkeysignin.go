@@ -30,7 +30,8 @@ func (a *Auth) BeginPasskeySignIn(ctx context.Context) (*PasskeyOptions, error) 
 // ErrPasskeyDisabled, ErrValidationFailed, ErrWebAuthnChallengeNotFound,
 // ErrWebAuthnChallengeExpired, ErrWebAuthnVerificationFailed, ErrUserBanned,
 // ErrEmailNotConfirmed, ErrPhoneNotConfirmed (contract: endpoints.md §6).
-func (a *Auth) SignInWithPasskey(ctx context.Context, r PasskeyResponse) (*Session, error) {
+func (a *Auth) SignInWithPasskey(ctx context.Context, r PasskeyResponse) (_ *Session, err error) {
+	defer a.attempted(ctx, "passkey", &err)
 	if err := a.RequirePasskeys(); err != nil {
 		return nil, err
 	}

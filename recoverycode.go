@@ -182,7 +182,8 @@ func (a *Auth) RegenerateRecoveryCodes(ctx context.Context, c *Caller) (*Recover
 // matter. Errors: ErrMFARecoveryCodesVerifyNotEnabled, ErrMFAFactorNotFound,
 // ErrMFAVerificationFailed, ErrMFARecoveryCodesLocked after too many wrong ones,
 // ErrSessionNotFound.
-func (a *Auth) VerifyRecoveryCode(ctx context.Context, c *Caller, code string) (*Session, error) {
+func (a *Auth) VerifyRecoveryCode(ctx context.Context, c *Caller, code string) (_ *Session, err error) {
+	defer a.attempted(ctx, "recovery_code", &err)
 	switch {
 	case c.session == nil:
 		return nil, fail(KindForbidden, ErrSessionNotFound, "A valid session is required to verify a factor")

@@ -28,7 +28,8 @@ type RefreshInfo struct {
 // session, ErrRefreshTokenUsed with a *ReusedTokenError, unless the session was
 // refreshed within Config.Session.ReuseInterval. Legacy tokens are exchanged for
 // tokens of version 2.
-func (a *Auth) RefreshToken(ctx context.Context, refreshToken string) (*Session, error) {
+func (a *Auth) RefreshToken(ctx context.Context, refreshToken string) (_ *Session, err error) {
+	defer a.attempted(ctx, "refresh_token", &err)
 	token, err := refreshtoken.Parse(refreshToken)
 	if err != nil {
 		return nil, invalid("Refresh token is not valid")

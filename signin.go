@@ -44,7 +44,8 @@ type SignInWithPasswordParams struct {
 // right password it says ErrUserBanned, ErrEmailNotConfirmed or
 // ErrPhoneNotConfirmed. A hash whose parameters are weaker than configured is
 // replaced.
-func (a *Auth) SignInWithPassword(ctx context.Context, p SignInWithPasswordParams) (*PasswordSession, error) {
+func (a *Auth) SignInWithPassword(ctx context.Context, p SignInWithPasswordParams) (_ *PasswordSession, err error) {
+	defer a.attempted(ctx, "password", &err)
 	provider := providerEmail
 	if p.Phone != "" {
 		provider = providerPhone

@@ -59,7 +59,7 @@ func (r *SignUpResult) MarshalJSON() ([]byte, error) {
 // ErrWeakPassword, ErrEmailProviderDisabled, ErrPhoneProviderDisabled,
 // ErrOverEmailSendRateLimit, ErrOverSMSSendRateLimit (contract: endpoints.md,
 // POST /signup).
-func (a *Auth) SignUp(ctx context.Context, p SignUpParams) (*SignUpResult, error) {
+func (a *Auth) SignUp(ctx context.Context, p SignUpParams) (_ *SignUpResult, err error) {
 	if p.Email == "" && p.Phone == "" {
 		s, err := a.SignInAnonymously(ctx, SignInAnonymouslyParams{Data: p.Data, Audience: p.Audience})
 		if err != nil {
@@ -67,6 +67,7 @@ func (a *Auth) SignUp(ctx context.Context, p SignUpParams) (*SignUpResult, error
 		}
 		return &SignUpResult{User: s.User, Session: s}, nil
 	}
+	defer a.attempted(ctx, "sign_up", &err)
 	who, err := a.applicant(ctx, p)
 	if err != nil {
 		return nil, err

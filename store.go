@@ -23,6 +23,9 @@ type Store interface {
 	// unchanged. fn must use only the Tx it is given, and must expect to be
 	// called again when the database asks for that.
 	InTx(ctx context.Context, fn func(Tx) error) error
+
+	// Ping asks whether the database answers and has a schema, and changes nothing.
+	Ping(ctx context.Context) error
 }
 
 // Tx is what the core asks of storage, by subject. Methods are named for the

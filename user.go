@@ -620,11 +620,11 @@ func (a *Auth) checkData(data map[string]any) error {
 }
 
 // hasher makes the password hasher that c describes.
-func (c PasswordConfig) hasher() (*password.Hasher, error) {
+func (c PasswordConfig) hasher(observe func(ctx context.Context, outcome string, waited time.Duration)) (*password.Hasher, error) {
 	return password.New(password.Params{
 		Algorithm: password.Algorithm(c.Algorithm), Cost: c.BcryptCost,
 		Memory: int(c.Argon2.MemoryKiB), Passes: int(c.Argon2.Passes), Lanes: int(c.Argon2.Parallelism),
-	}, password.Limit{Running: c.MaxHashing})
+	}, password.Limit{Running: c.MaxHashing, Observe: observe})
 }
 
 // checkPassword refuses a password that is too long to be compared whole, weaker

@@ -82,7 +82,8 @@ const halfDone = "Confirmation link accepted. Please proceed to confirm link sen
 // VerifyOTP redeems a code or link, once, and signs in. Five wrong guesses void a
 // code. Errors: ErrOTPExpired for whatever is not good, ErrUserBanned,
 // ErrValidationFailed (contract: endpoints.md, POST /verify).
-func (a *Auth) VerifyOTP(ctx context.Context, p VerifyOTPParams) (*Verification, error) {
+func (a *Auth) VerifyOTP(ctx context.Context, p VerifyOTPParams) (_ *Verification, err error) {
+	defer a.attempted(ctx, "otp", &err)
 	found, err := a.findProof(ctx, p)
 	if err != nil {
 		return nil, err

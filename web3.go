@@ -60,7 +60,8 @@ const providerWeb3 = "web3"
 // ErrWeb3UnsupportedChain, ErrValidationFailed for what cannot be read, an
 // OAuthError for a message that is not good, ErrSignUpDisabled, ErrUserBanned
 // (contract: endpoints.md, grant_type=web3).
-func (a *Auth) SignInWithWeb3(ctx context.Context, p SignInWithWeb3Params) (*Session, error) {
+func (a *Auth) SignInWithWeb3(ctx context.Context, p SignInWithWeb3Params) (_ *Session, err error) {
+	defer a.attempted(ctx, "web3", &err)
 	m, chain, err := a.checkWeb3(p)
 	if err != nil {
 		return nil, err

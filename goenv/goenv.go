@@ -29,6 +29,9 @@
 //     that is switched on and lacks anything else is in Settings.Incomplete.
 //   - GOTRUE_EXTERNAL_ALLOWED_ID_TOKEN_ISSUERS adds to the providers that are
 //     switched on; the issuers of GoTrue's own providers do nothing there.
+//   - OpenTelemetry's own OTEL_EXPORTER_OTLP_ENDPOINT and _HEADERS are read as well.
+//     GOTRUE_TRACING_HOST and _PORT, of an older protocol, have no effect.
+//   - GOTRUE_PROFILER_HOST can only be of loopback.
 //   - GOTRUE_DB_CLEANUP_ENABLED is about anonymous users alone: what has expired is
 //     cleaned up in any case.
 //
@@ -47,8 +50,10 @@
 //	POSTERN_EVENTS_WEBHOOK_TYPES    which ones are posted, a list; all
 //	POSTERN_CAPTCHA_URL             who is asked about CAPTCHAs, in place of what
 //	                                GOTRUE_SECURITY_CAPTCHA_PROVIDER names
+//	POSTERN_ACCESS_LOG              httpadapter.Options.AccessLog; true, as in GoTrue
 //	POSTERN_HIDE_ACCOUNTS           Config.HideAccounts; false
 //	POSTERN_JWT_AUDIENCES           Config.Audiences, a list
+//	POSTERN_LOG_FORMAT              "text" or "json"; for the program to choose
 //	POSTERN_MAX_METADATA            Config.MaxMetadata in bytes; 65536
 //	POSTERN_OUTBOUND_NETWORKS       addresses or CIDR prefixes that providers' servers
 //	                                and the endpoints of hooks may be in although they
@@ -67,7 +72,6 @@ package goenv
 
 import (
 	"errors"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -100,8 +104,8 @@ type Settings struct {
 	Address string
 	// ExternalURL is where clients find the service, or "".
 	ExternalURL string
-	// LogLevel defaults to slog.LevelInfo.
-	LogLevel slog.Level
+	Log         Log
+	Telemetry   Telemetry
 
 	// Incomplete are the providers that are switched on and cannot be used, since
 	// something is missing.
@@ -160,7 +164,7 @@ func Load(environ []string) (*Settings, error) {
 func (r *reader) settings() *Settings {
 	s := &Settings{}
 	for _, section := range []func(*reader, *Settings){
-		server, database, auditLog, tokens, signInMethods, providers, passwords, sessions, encryption, secondFactors,
+		server, logging, telemetry, database, auditLog, tokens, signInMethods, providers, passwords, sessions, encryption, secondFactors,
 		limits, mails, hooks, messages, events, ours,
 	} {
 		section(r, s)

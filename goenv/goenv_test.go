@@ -48,9 +48,14 @@ func TestNothingSetMeansGoTruesDefaults(t *testing.T) {
 			OAuth:           postern.OAuthConfig{LinkingDomains: map[string]string{}},
 			CustomProviders: postern.CustomProviderConfig{DiscoveryTTL: time.Hour},
 		},
-		HTTP:     httpadapter.Options{MaxRequestDuration: 10 * time.Second},
-		Address:  ":8081",
-		LogLevel: slog.LevelInfo,
+		HTTP:    httpadapter.Options{MaxRequestDuration: 10 * time.Second, AccessLog: true},
+		Address: ":8081",
+		Log:     goenv.Log{Level: slog.LevelInfo},
+		Telemetry: goenv.Telemetry{
+			Traces:      goenv.OTLP{Protocol: "http/protobuf", Endpoint: "http://localhost:4318/v1/traces"},
+			Metrics:     goenv.OTLP{Protocol: "http/protobuf", Endpoint: "http://localhost:4318/v1/metrics"},
+			ServiceName: "gotrue",
+		},
 	}
 	got := load(t, "HOME=/root", "LANG=C")
 	if got.Renderer == nil || got.Mailer != nil || got.Config.Mailer != nil || got.Config.SMS != nil {
@@ -186,6 +191,27 @@ func TestVariables(t *testing.T) {
 			{"GOTRUE_LOG_LEVEL=fatal", logLevel, slog.LevelError},
 			{"GOTRUE_LOG_LEVEL=trace", logLevel, slog.LevelDebug - 4},
 			{"GOTRUE_DISABLE_SIGNUP=true", func(s *goenv.Settings) any { return s.Config.DisableSignUp }, true},
+		},
+		"watching it": {
+			{"GOTRUE_LOG_FILE=/var/log/auth.log GOTRUE_LOG_FIELDS=region:eu,url:http://a POSTERN_LOG_FORMAT=text", func(s *goenv.Settings) any { return s.Log },
+				goenv.Log{File: "/var/log/auth.log", Format: "text", Fields: map[string]string{"region": "eu", "url": "http://a"}}},
+			{"POSTERN_ACCESS_LOG=false", func(s *goenv.Settings) any { return s.HTTP.AccessLog }, false},
+			{"GOTRUE_TRACING_ENABLED=true GOTRUE_TRACING_EXPORTER=opentelemetry OTEL_EXPORTER_OTLP_ENDPOINT=https://otel.example.com/in/ OTEL_EXPORTER_OTLP_HEADERS=a=b%20c,d=e=", traces,
+				goenv.OTLP{Enabled: true, Protocol: "http/protobuf", Endpoint: "https://otel.example.com/in/v1/traces", Headers: map[string]postern.Secret{"a": "b c", "d": "e="}}},
+			{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://otel.example.com/in OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=1 OTEL_EXPORTER_OTLP_HEADERS=a=2", traces,
+				goenv.OTLP{Protocol: "http/protobuf", Endpoint: "https://otel.example.com/in", Headers: map[string]postern.Secret{"a": "1"}}},
+			{"GOTRUE_TRACING_OTEL_EXPORTER_OTLP_PROTOCOL=grpc", traces, goenv.OTLP{Protocol: "grpc", Endpoint: "http://localhost:4317"}},
+			{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_ENDPOINT=http://otel:4317", traces, goenv.OTLP{Protocol: "grpc", Endpoint: "http://otel:4317"}},
+			{"GOTRUE_METRICS_ENABLED=true GOTRUE_METRICS_OTEL_EXPORTER_OTLP_PROTOCOL=grpc", metrics, goenv.OTLP{Enabled: true, Protocol: "grpc", Endpoint: "http://localhost:4317"}},
+			{"GOTRUE_METRICS_ENABLED=true GOTRUE_METRICS_EXPORTER=prometheus", func(s *goenv.Settings) any { return s.Telemetry.Metrics.Enabled }, false},
+			{"GOTRUE_METRICS_EXPORTER=prometheus", prometheus, ""},
+			{"GOTRUE_METRICS_ENABLED=true GOTRUE_METRICS_EXPORTER=prometheus", prometheus, "0.0.0.0:9100"},
+			{"GOTRUE_METRICS_ENABLED=true GOTRUE_METRICS_EXPORTER=prometheus OTEL_EXPORTER_PROMETHEUS_HOST=::1 GOTRUE_METRICS_OTEL_EXPORTER_PROMETHEUS_PORT=9", prometheus, "[::1]:9"},
+			{"GOTRUE_TRACING_SERVICE_NAME=auth", func(s *goenv.Settings) any { return s.Telemetry.ServiceName }, "auth"},
+			{"GOTRUE_TRACING_TAGS=region:eu,tier:gold", func(s *goenv.Settings) any { return s.Telemetry.Tags }, map[string]string{"region": "eu", "tier": "gold"}},
+			{"GOTRUE_PROFILER_ENABLED=true", profiler, "localhost:9998"},
+			{"GOTRUE_PROFILER_ENABLED=true GOTRUE_PROFILER_HOST=::1 GOTRUE_PROFILER_PORT=0", profiler, "[::1]:0"},
+			{"GOTRUE_PROFILER_HOST=0.0.0.0", profiler, ""},
 		},
 		"second factors": {
 			{"GOTRUE_MFA_TOTP_ENROLL_ENABLED=false GOTRUE_MFA_TOTP_VERIFY_ENABLED=false", mfa, defaultMFA(func(c *postern.MFAConfig) {
@@ -375,9 +401,13 @@ func TestVariables(t *testing.T) {
 	})
 }
 
+func traces(s *goenv.Settings) any             { return s.Telemetry.Traces }
+func metrics(s *goenv.Settings) any            { return s.Telemetry.Metrics }
+func prometheus(s *goenv.Settings) any         { return s.Telemetry.PrometheusAddress }
+func profiler(s *goenv.Settings) any           { return s.Telemetry.ProfilerAddress }
 func address(s *goenv.Settings) any            { return s.Address }
 func requestID(s *goenv.Settings) any          { return s.HTTP.RequestIDHeader }
-func logLevel(s *goenv.Settings) any           { return s.LogLevel }
+func logLevel(s *goenv.Settings) any           { return s.Log.Level }
 func databaseURL(s *goenv.Settings) any        { return string(s.DatabaseURL) }
 func jwt(s *goenv.Settings) any                { return s.Config.JWT }
 func requiredCharacters(s *goenv.Settings) any { return s.Config.Password.RequiredCharacters }
@@ -435,6 +465,14 @@ func TestMistakesAreOneSentenceEach(t *testing.T) {
 		{"GOTRUE_RATE_LIMIT_OTP=many", `GOTRUE_RATE_LIMIT_OTP is "many"; it must be a number, or a number and a duration as in 30/2m`},
 		{"GOTRUE_RATE_LIMIT_OTP=-1", `GOTRUE_RATE_LIMIT_OTP is "-1"; it must be a number, or a number and a duration as in 30/2m`},
 		{"GOTRUE_RATE_LIMIT_EMAIL_SENT=30/hour", `GOTRUE_RATE_LIMIT_EMAIL_SENT is "30/hour"; it must be a number, or a number and a duration as in 30/2m`},
+		{"POSTERN_LOG_FORMAT=xml", `POSTERN_LOG_FORMAT is "xml"; it must be text or json`},
+		{"GOTRUE_LOG_FIELDS=region", `GOTRUE_LOG_FIELDS is "region"; it must be a list of pairs such as region:eu,tier:gold`},
+		{"GOTRUE_TRACING_EXPORTER=opentracing", `GOTRUE_TRACING_EXPORTER is "opentracing"; it must be "opentelemetry"`},
+		{"GOTRUE_METRICS_EXPORTER=statsd", `GOTRUE_METRICS_EXPORTER is "statsd"; it must be opentelemetry or prometheus`},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL=http/json", `OTEL_EXPORTER_OTLP_PROTOCOL is "http/json"; it must be http/protobuf or grpc`},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318", `OTEL_EXPORTER_OTLP_ENDPOINT is "localhost:4318"; it must be an absolute http or https URL`},
+		{"OTEL_EXPORTER_OTLP_HEADERS=hush", `OTEL_EXPORTER_OTLP_HEADERS: entry 1 must be a name and a value, as in name=value, with special characters escaped`},
+		{"GOTRUE_PROFILER_ENABLED=true GOTRUE_PROFILER_HOST=0.0.0.0", `GOTRUE_PROFILER_HOST is "0.0.0.0"; it must be localhost or another loopback address: forward its port to get there from elsewhere`},
 		{"DB_NAMESPACE=public", `DB_NAMESPACE is "public"; it must be "auth"`},
 		{"GOTRUE_DB_DRIVER=mysql", `GOTRUE_DB_DRIVER is "mysql"; it must be postgres or sqlite`},
 		{"GOTRUE_DB_DRIVER=postgres DATABASE_URL=sqlite:a.db", `GOTRUE_DB_DRIVER is "postgres", but DATABASE_URL names a database of the kind "sqlite"`},

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"math"
 	"net"
@@ -31,7 +30,6 @@ func server(r *reader, s *Settings) {
 	port := r.number("GOTRUE_API_PORT PORT", 8081, 0, math.MaxUint16)
 	s.Address = net.JoinHostPort(host, strconv.Itoa(port))
 	s.ExternalURL = r.webURL("API_EXTERNAL_URL")
-	s.LogLevel = read(r, "GOTRUE_LOG_LEVEL", slog.LevelInfo, "one of trace, debug, info, warn, error, fatal, panic", logLevel)
 	s.HTTP.RequestIDHeader = r.text("GOTRUE_API_REQUEST_ID_HEADER REQUEST_ID_HEADER", "")
 	s.HTTP.MaxRequestDuration = r.duration("GOTRUE_API_MAX_REQUEST_DURATION", 10*time.Second, time.Millisecond)
 	s.HTTP.AllowedHeaders = r.list("GOTRUE_CORS_ALLOWED_HEADERS")
@@ -43,35 +41,10 @@ func server(r *reader, s *Settings) {
 	if _, err := redirect.NewList(s.Config.SiteURL, s.Config.RedirectURLs); err != nil {
 		r.wrong("GOTRUE_SITE_URL, GOTRUE_URI_ALLOW_LIST", err)
 	}
-	r.later(`
-		GOTRUE_LOG_{FILE,DISABLE_COLORS,QUOTE_EMPTY_FIELDS,TSFORMAT,FIELDS}
-		GOTRUE_PROFILER_{ENABLED,HOST,PORT}
-		GOTRUE_TRACING_{ENABLED,EXPORTER,OTEL_EXPORTER_OTLP_PROTOCOL,HOST,PORT,SERVICE_NAME,TAGS}
-		GOTRUE_METRICS_{ENABLED,EXPORTER,OTEL_EXPORTER_OTLP_PROTOCOL,OTEL_EXPORTER_PROMETHEUS_HOST,OTEL_EXPORTER_PROMETHEUS_PORT}
-		OTEL_EXPORTER_{OTLP_PROTOCOL,PROMETHEUS_HOST,PROMETHEUS_PORT}`)
-	// GoTrue's routes do not use the first two either, and SQL is never logged:
-	// it has what must not be in a log.
-	r.withoutEffect("GOTRUE_API_ENDPOINT GOTRUE_OPERATOR_TOKEN GOTRUE_LOG_SQL")
 	// There is no file of settings to watch: the environment is read once, and a
 	// restart signs nobody out and cuts off no request.
 	r.withoutEffect("GOTRUE_RELOADING_{NOTIFY_ENABLED,POLLERENABLED,POLLER_INTERVAL,SIGNAL_ENABLED,SIGNAL_NUMBER,GRACE_PERIOD_INTERVAL}")
-}
-
-// logLevel reads the names of logrus, which GoTrue logs with.
-func logLevel(text string) (slog.Level, error) {
-	switch strings.ToLower(text) {
-	case "trace":
-		return slog.LevelDebug - 4, nil
-	case "debug":
-		return slog.LevelDebug, nil
-	case "info":
-		return slog.LevelInfo, nil
-	case "warn", "warning":
-		return slog.LevelWarn, nil
-	case "error", "fatal", "panic":
-		return slog.LevelError, nil
-	}
-	return 0, errUnexpected
+	r.withoutEffect("GOTRUE_API_ENDPOINT GOTRUE_OPERATOR_TOKEN") // GoTrue's routes do not use them either
 }
 
 // database is contract config.md §1.2.

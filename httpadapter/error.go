@@ -6,13 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/postern-auth/postern"
 )
@@ -79,8 +76,10 @@ func outOfTime(ctx context.Context, status int, e *postern.Error) (int, *postern
 // errors.md §1), and logs what it does not tell.
 func refuse(w http.ResponseWriter, r *http.Request, status int, e *postern.Error) {
 	var id string
+	x := exchangeOf(r)
+	x.record.ErrorCode = e.Code
 	if status >= http.StatusInternalServerError {
-		id = report(r, status, e)
+		id = x.fails(r.Context(), status, e)
 	}
 	setRetryAfter(w.Header(), status, e.RetryAfter)
 	if knowsNewFormat(r) {
@@ -132,7 +131,7 @@ func refuseRaised(w http.ResponseWriter, r *http.Request, e *postern.Error) bool
 	if status == 0 {
 		return false
 	}
-	report(r, status, e)
+	exchangeOf(r).fails(r.Context(), status, e)
 	_ = respond(w, status, struct {
 		State   string `json:"code"`
 		Message string `json:"message"`
@@ -181,21 +180,6 @@ func weakPassword(e *postern.Error) *postern.WeakPassword {
 		return nil
 	}
 	return &postern.WeakPassword{Reasons: e.Reasons}
-}
-
-// report logs a failure whole, and returns the id under which the client and
-// the log know it.
-func report(r *http.Request, status int, err error) string {
-	t, _ := r.Context().Value(tracingKey{}).(tracing)
-	id := cmp.Or(t.id, uuid.NewString())
-	level := slog.LevelWarn
-	if status == http.StatusInternalServerError {
-		level = slog.LevelError
-	}
-	t.logger.LogAttrs(r.Context(), level, "request failed",
-		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", status),
-		slog.String("request_id", id), slog.String("error", err.Error()))
-	return id
 }
 
 // invalid refuses a request for what it says.

@@ -52,7 +52,8 @@ type Options struct {
 	ExternalHosts []string
 
 	// RequestIDHeader names the header in which a proxy gives each request its
-	// id, which internal errors then show. Defaults to none; ids are made up.
+	// id, which log lines and internal errors then show. Defaults to none; ids are
+	// made up.
 	RequestIDHeader string
 
 	// CursorPagination lists users by cursor when a request for them names
@@ -68,9 +69,14 @@ type Options struct {
 	// reads it: English, German, French, Spanish, Portuguese or Japanese.
 	ConfirmPage *template.Template
 
-	// Logger hears of the failures whose cause no client is told. Nothing of a
-	// request but its method and path is logged. Defaults to the Auth's.
+	// Logger hears of the failures whose cause no client is told. Of a request only
+	// what Record has is logged. Defaults to the Auth's.
 	Logger *slog.Logger
+	// AccessLog has every request logged, not just those that failed, but for those
+	// that ask whether the service is well.
+	AccessLog bool
+	// Observers are told of the same requests.
+	Observers []Observer
 }
 
 // New returns the handler of the API, for the root of a URL: mounted elsewhere
@@ -80,13 +86,11 @@ func New(a *postern.Auth, o Options) http.Handler {
 		auth: a, cursorPagination: o.CursorPagination, confirmPage: cmp.Or(o.ConfirmPage, defaultConfirmPage),
 		captcha: o.Captcha,
 	}
-	logger := cmp.Or(o.Logger, a.Logger())
-	h := limitBody(s.routes())
-	h = limitTime(h, cmp.Or(o.MaxRequestDuration, 10*time.Second))
-	h = noteClient(h, clients{proxies: o.TrustedProxies, header: o.ClientAddressHeader, logger: logger}, o.ExternalHosts)
+	h := limitTime(s.routes(), cmp.Or(o.MaxRequestDuration, 10*time.Second))
 	h = shareAcrossOrigins(h, o.AllowedHeaders)
 	h = recoverPanics(h)
-	return trace(h, logger, o.RequestIDHeader)
+	h = watch(h, slog.New(postern.LogRequestID(cmp.Or(o.Logger, a.Logger()).Handler())), o)
+	return limitBody(h) // with the server's own ResponseWriter, which hears of a body that was too large
 }
 
 type server struct {
@@ -108,7 +112,8 @@ func (s *server) routes() http.Handler {
 		"/reauthenticate": user,
 		"/user":           user,
 	}, []route{
-		{"GET", "/health", s.health},
+		{"GET", healthPath, s.health},
+		{"GET", readyPath, s.ready}, // which is not GoTrue's
 		{"GET", "/settings", s.settings},
 		{"GET", "/.well-known/jwks.json", s.jwks},
 
@@ -225,8 +230,23 @@ func (s *server) limitedByGrant(e endpoint) endpoint {
 	}
 }
 
+// Where to ask how the service is.
+const (
+	healthPath = "/health"
+	readyPath  = "/health/ready"
+)
+
 func (s *server) health(w http.ResponseWriter, _ *http.Request) error {
 	return respond(w, http.StatusOK, s.auth.Health())
+}
+
+// ready says whether requests can be served. Unlike health it asks the database.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
+	if err := s.auth.Ready(r.Context()); err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return respond(w, http.StatusOK, map[string]bool{"ready": true})
 }
 
 func (s *server) settings(w http.ResponseWriter, _ *http.Request) error {

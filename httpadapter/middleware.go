@@ -1,16 +1,12 @@
 package httpadapter
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
@@ -96,12 +92,13 @@ func claimsOnly(verify func(context.Context, string) (*postern.Claims, error)) f
 func requireCaller(a *postern.Auth, authenticate func(context.Context, string) (*postern.Caller, error)) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r = traced(r, tracing{logger: a.Logger()})
+			r = within(r, a.Logger())
 			caller, err := authenticate(r.Context(), bearer(r))
 			if err != nil {
 				fail(w, r, err)
 				return
 			}
+			exchangeOf(r).carries(caller)
 			next.ServeHTTP(w, r.WithContext(postern.WithCaller(r.Context(), caller)))
 		})
 	}
@@ -130,34 +127,6 @@ func bearer(r *http.Request) string {
 		return ""
 	}
 	return token
-}
-
-// tracing is what is needed to report a failure.
-type tracing struct {
-	logger *slog.Logger
-	id     string // of the request; "" when nobody has given it one yet
-}
-
-type tracingKey struct{}
-
-// trace says where failures are logged, and under which id.
-func trace(next http.Handler, logger *slog.Logger, idHeader string) http.Handler {
-	const longestID = 128
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := tracing{logger: logger}
-		if id := r.Header.Get(idHeader); len(id) <= longestID {
-			t.id = id
-		}
-		next.ServeHTTP(w, traced(r, t))
-	})
-}
-
-// traced returns a request that t is known of, unless something is known already.
-func traced(r *http.Request, t tracing) *http.Request {
-	if _, ok := r.Context().Value(tracingKey{}).(tracing); ok {
-		return r
-	}
-	return r.WithContext(context.WithValue(r.Context(), tracingKey{}, t))
 }
 
 // recoverPanics answers a panic with a 500 and logs it with its stack.
@@ -230,105 +199,6 @@ func allAllowed(headers string, allowed map[string]bool) bool {
 		}
 	}
 	return true
-}
-
-// noteClient puts into the context what flows record of a request.
-func noteClient(next http.Handler, c clients, externalHosts []string) http.Handler {
-	var once sync.Once
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ip := c.address(r)
-		if isHidden(ip, r) {
-			once.Do(func() {
-				c.logger.WarnContext(r.Context(), "requests come through a proxy that is not trusted: all its clients count as one (TrustedProxies)", "proxy", ip)
-			})
-		}
-		next.ServeHTTP(w, r.WithContext(postern.WithRequestInfo(r.Context(), postern.RequestInfo{
-			IP:          ip,
-			UserAgent:   userAgent(r),
-			Languages:   languages(r),
-			ExternalURL: externalURL(r, externalHosts),
-		})))
-	})
-}
-
-// externalURL is by which of several hosts a client has found the API, "" if by none
-// of them (contract: endpoints.md §0.2). Whoever sends the request may choose, but
-// among the operator's own.
-func externalURL(r *http.Request, hosts []string) string {
-	host := cmp.Or(r.Header.Get("X-Forwarded-Host"), r.URL.Hostname())
-	switch {
-	case !slices.Contains(hosts, host):
-		return ""
-	case host == "localhost" && r.Header.Get("X-Forwarded-Proto") == "http":
-		return "http://" + host
-	}
-	return "https://" + host
-}
-
-// isHidden reports whether a client seems to be a proxy of the operator's own that
-// nobody told of.
-func isHidden(client netip.Addr, r *http.Request) bool {
-	return (client.IsLoopback() || client.IsPrivate()) && r.Header.Get("X-Forwarded-For") != ""
-}
-
-// clients say which address is the client's.
-type clients struct {
-	proxies []netip.Prefix
-	header  string // of the proxies, before X-Forwarded-For; "" for none
-	logger  *slog.Logger
-}
-
-// address goes from the peer towards the client, for as long as it has reason to
-// believe what it is told. The zero Addr stands for a peer without an address, such
-// as that of a Unix socket.
-func (c clients) address(r *http.Request) netip.Addr {
-	client := parseAddress(r.RemoteAddr)
-	if !isTrusted(client, c.proxies) {
-		return client
-	}
-	if told, _, _ := strings.Cut(r.Header.Get(c.header), ","); c.header != "" {
-		if a := parseAddress(told); a.IsValid() {
-			return a
-		}
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		if strings.TrimSpace(hop) == "" { // RFC 9110 §5.6.1.2
-			continue
-		}
-		before := parseAddress(hop)
-		if !before.IsValid() {
-			return client
-		}
-		if client = before; !isTrusted(client, c.proxies) {
-			return client
-		}
-	}
-	return client
-}
-
-func isTrusted(a netip.Addr, trusted []netip.Prefix) bool {
-	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
-// parseAddress reads an address with or without a port, and returns the zero
-// Addr for anything else. One machine has one spelling: IPv4 is not mapped into
-// IPv6, and a zone, which means something only to its own host, is dropped.
-func parseAddress(s string) netip.Addr {
-	s = strings.TrimSpace(s)
-	a, err := netip.ParseAddr(strings.Trim(s, "[]"))
-	if err != nil {
-		withPort, _ := netip.ParseAddrPort(s)
-		a = withPort.Addr()
-	}
-	return a.Unmap().WithZone("")
-}
-
-// userAgent returns what a client calls itself, fit to be stored.
-func userAgent(r *http.Request) string {
-	const longest = 1024
-	name := r.UserAgent()
-	return strings.ReplaceAll(strings.ToValidUTF8(name[:min(len(name), longest)], ""), "\x00", "")
 }
 
 // limitTime ends the context of a request that takes longer than d. Nothing is

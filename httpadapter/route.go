@@ -28,6 +28,7 @@ type node struct {
 	guard     middleware
 	endpoints map[string]endpoint // by method
 	slash     bool                // a slash may follow
+	path      string              // as in the table, without a slash at its end
 }
 
 // newTree grows the tree of a table. The guard of a group stands before all that
@@ -40,7 +41,7 @@ func newTree(groups map[string]middleware, table []route) *node {
 	for _, line := range table {
 		path, slash := strings.CutSuffix(line.path, "/")
 		n := root.grow(path)
-		n.slash = slash
+		n.slash, n.path = slash, path
 		if n.endpoints == nil {
 			n.endpoints = map[string]endpoint{}
 		}
@@ -76,6 +77,9 @@ func (n *node) growChild(segment string) *node {
 // ServeHTTP serves a request by the endpoint that the table has for it.
 func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	end, guard := n.find(r)
+	if x := exchangeOf(r); x != nil && end != nil && end.endpoints != nil {
+		x.record.Route = end.path
+	}
 	serve := http.Handler(http.HandlerFunc(end.serve))
 	if guard != nil {
 		serve = guard(serve)

@@ -202,6 +202,14 @@ func (s *Store) call(tx *transaction, fn func(*Store) error) error {
 	return nil
 }
 
+// Ping reads the table of migrations, which a database without a schema has not.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.read(ctx, func(ctx context.Context, c conn) error {
+		_, err := c.NewSelect().TableExpr("?", c.table("postern_migrations")).Count(ctx)
+		return c.fault("ask whether the database answers", err)
+	})
+}
+
 // maxAttempts is how often a transaction is tried that PostgreSQL gives up.
 const maxAttempts = 5
 
@@ -221,4 +229,12 @@ func retry(ctx context.Context, run func() error) error {
 //
 // It panics if tx is not a Store's. bun writes arguments into the text of the
 // statement, so that no error of it should be logged together with that.
-func DB(tx postern.Tx) bun.IDB { return tx.(*Store).IDB() }
+func DB(tx postern.Tx) bun.IDB {
+	for {
+		around, ok := tx.(interface{ Unwrap() postern.Tx })
+		if !ok {
+			return tx.(*Store).IDB()
+		}
+		tx = around.Unwrap()
+	}
+}

@@ -19,7 +19,8 @@ import (
 )
 
 // open opens the database, brings its schema up to date, and makes the service.
-func open(ctx context.Context, settings *goenv.Settings) (*store.Store, *postern.Auth, error) {
+// around stands between the two.
+func open(ctx context.Context, settings *goenv.Settings, around func(*store.Store) postern.Store) (*store.Store, *postern.Auth, error) {
 	st, err := openDatabase(ctx, string(settings.DatabaseURL))
 	if err != nil {
 		return nil, nil, err
@@ -33,7 +34,7 @@ func open(ctx context.Context, settings *goenv.Settings) (*store.Store, *postern
 	for _, f := range settings.HookFunctions {
 		f.Run = postgres.Function(st, f.Schema, f.Name)
 	}
-	auth, err := postern.New(st, settings.Config)
+	auth, err := postern.New(around(st), settings.Config)
 	if err != nil {
 		return nil, nil, errors.Join(mistake{err}, st.Close())
 	}
@@ -87,7 +88,7 @@ func token(ctx context.Context, words []string, ttl time.Duration, settings *goe
 	if ttl < time.Second {
 		return mistake{fmt.Errorf("-ttl is %v; a token has to live for a second at least", ttl)}
 	}
-	st, auth, err := open(ctx, settings)
+	st, auth, err := open(ctx, settings, func(st *store.Store) postern.Store { return st })
 	if err != nil {
 		return err
 	}

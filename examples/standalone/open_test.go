@@ -6,6 +6,7 @@ import (
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/goenv"
 	"github.com/postern-auth/postern/internal/pgtest"
+	"github.com/postern-auth/postern/store"
 )
 
 func TestConnectionsAreBoundedByAShareOfTheServers(t *testing.T) {
@@ -19,7 +20,7 @@ func TestConnectionsAreBoundedByAShareOfTheServers(t *testing.T) {
 	} {
 		st, _, err := open(t.Context(), &goenv.Settings{
 			DatabaseURL: postern.Secret(dsn), Pool: goenv.Pool{MaxOpen: 7, Percentage: percentage},
-		})
+		}, func(st *store.Store) postern.Store { return st })
 		if err != nil {
 			t.Fatal(err)
 		}

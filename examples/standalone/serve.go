@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +22,11 @@ import (
 // serve serves the API until ctx ends, and then for as long as it takes to finish
 // what has begun.
 func serve(ctx context.Context, settings *goenv.Settings, stdout, stderr io.Writer) error {
-	logger := newLogger(settings.LogLevel, stderr)
+	logger, closeLog, err := openLog(settings.Log, stderr)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
 	settings.Config.Logger, settings.HTTP.Logger = logger, logger
 	logVariables(logger, settings)
 
@@ -36,11 +39,24 @@ func serve(ctx context.Context, settings *goenv.Settings, stdout, stderr io.Writ
 		defer settings.Mailer.Close()
 	}
 	box := develop(settings, listener.Addr())
-	st, auth, err := open(ctx, settings)
+	w, err := startWatch(ctx, settings.Telemetry, logger)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := w.end(); err != nil {
+			logger.Warn("not everything was told", "error", err)
+		}
+	}()
+	w.attach(settings)
+	st, auth, err := open(ctx, settings, w.store)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
+	if err := w.serve(); err != nil {
+		return err
+	}
 	if err := greet(ctx, stdout, listener.Addr(), settings, auth, box); err != nil {
 		return err
 	}
@@ -51,17 +67,6 @@ func serve(ctx context.Context, settings *goenv.Settings, stdout, stderr io.Writ
 	defer housekeeping.Wait()
 	defer cancel()
 	return listen(ctx, listener, routes(httpadapter.New(auth, settings.HTTP), box), logger)
-}
-
-// newLogger writes for a person to a terminal and for programs anywhere else.
-func newLogger(level slog.Level, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	if file, ok := w.(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return slog.New(slog.NewTextHandler(w, options))
-		}
-	}
-	return slog.New(slog.NewJSONHandler(w, options))
 }
 
 func logVariables(logger *slog.Logger, settings *goenv.Settings) {

@@ -120,7 +120,7 @@ var ErrTooLarge = errors.New("outbound: the answer is too long")
 type bounded struct{ http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := b.RoundTripper.RoundTrip(r)
+	res, err := watched(b.RoundTripper, r)
 	if err == nil {
 		res.Body = &body{ReadCloser: res.Body, left: maxBody}
 	}

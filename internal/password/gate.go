@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"time"
 )
 
 // Limit bounds the hash computations of a Hasher. The longest wait is about
@@ -17,12 +18,18 @@ type Limit struct {
 	// each running one, some six seconds of waiting at bcrypt's cost 10.
 	// Negative: none waits.
 	Waiting int
+
+	// Observe, if set, is told how each computation got its turn, after which time,
+	// before it begins: "ok", "busy" or "gave_up".
+	Observe func(ctx context.Context, outcome string, waited time.Duration)
 }
 
 // gate lets a bounded number of computations run and a bounded number wait.
 type gate struct {
 	places chan struct{} // taken by those that run or wait
 	slots  chan struct{} // taken by those that run
+
+	observe func(ctx context.Context, outcome string, waited time.Duration)
 }
 
 func newGate(l Limit) (*gate, error) {
@@ -38,6 +45,8 @@ func newGate(l Limit) (*gate, error) {
 	return &gate{
 		places: make(chan struct{}, l.Running+max(l.Waiting, 0)),
 		slots:  make(chan struct{}, l.Running),
+
+		observe: l.Observe,
 	}, nil
 }
 
@@ -45,20 +54,43 @@ func newGate(l Limit) (*gate, error) {
 // returns ErrBusy when there is no place to wait, ctx's error when ctx has ended
 // before the turn came.
 func (g *gate) run(ctx context.Context, compute func() error) error {
-	if err := ctx.Err(); err != nil {
+	began := time.Now()
+	leave, err := g.enter(ctx)
+	if g.observe != nil {
+		g.observe(ctx, outcome(err), time.Since(began))
+	}
+	if err != nil {
 		return err
+	}
+	defer leave()
+	return compute()
+}
+
+// enter waits for a turn, which leave ends.
+func (g *gate) enter(ctx context.Context) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	select {
 	case g.places <- struct{}{}:
-		defer func() { <-g.places }()
 	default:
-		return ErrBusy
+		return nil, ErrBusy
 	}
 	select {
 	case g.slots <- struct{}{}:
-		defer func() { <-g.slots }()
+		return func() { <-g.slots; <-g.places }, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		<-g.places
+		return nil, ctx.Err()
 	}
-	return compute()
+}
+
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, ErrBusy):
+		return "busy"
+	}
+	return "gave_up"
 }

@@ -118,6 +118,13 @@ func returnToFlow(t *testing.T, st postern.Store) {
 	got, err := st.FindFlow(t.Context(), f.ID)
 	ok(t, err)
 	same(t, "the flow", *got, f)
+	ended := begun(uuid.Nil) // by who returned first, while others are about to
+	oneWins(t, atOnce(20, func(int) error {
+		if err := st.ReturnToFlow(t.Context(), ended.ID, moment(8)); err != nil {
+			return err
+		}
+		return st.TakeFlow(t.Context(), ended.ID)
+	}), postern.ErrNoRow)
 	isError(t, "a flow with a user", st.ReturnToFlow(t.Context(), known.ID, moment(8)), postern.ErrNoRow)
 	hasFlow(t, st, known)
 	got, err = st.FindFlow(t.Context(), other.ID)

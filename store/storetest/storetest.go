@@ -147,6 +147,8 @@ func Run(t *testing.T, open func(t testing.TB) postern.Store) {
 		"a cancelled context leaves no trace":   cancelled,
 		"a context cancelled halfway is honest": cancelledInTx,
 
+		"a store answers, and is not changed by it": pings,
+
 		"odd texts round-trip":                     oddTexts,
 		"texts that no database takes are refused": badTexts,
 	} {

@@ -190,3 +190,15 @@ func cancelledInTx(t *testing.T, st postern.Store) {
 	})
 	exists(t, st, first, err == nil)
 }
+
+func pings(t *testing.T, st postern.Store) {
+	for range 2 {
+		ok(t, st.Ping(t.Context()))
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := st.Ping(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of ctx: got error %v, want that", err)
+	}
+	ok(t, st.Ping(t.Context()))
+}

@@ -8,8 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
+	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -23,8 +26,10 @@ import (
 	"github.com/postern-auth/postern/authtest"
 	"github.com/postern-auth/postern/goenv"
 	"github.com/postern-auth/postern/internal/dbtest"
+	"github.com/postern-auth/postern/internal/otlptest"
 	"github.com/postern-auth/postern/internal/pgtest"
 	"github.com/postern-auth/postern/store"
+	"github.com/postern-auth/postern/test/internal/standalone"
 )
 
 // Guarantee D20: the tests in this file use secrets that can be recognised, and
@@ -133,11 +138,12 @@ func TestServerShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	const jwtSecret, columnKey = "canary-of-the-jwt-secret-of-32-bytes", "Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmE"
 	for name, environ := range map[string][]string{
-		"generated key": {"GOTRUE_JWT_SECRET="},
+		"generated key": {"GOTRUE_JWT_SECRET=", "GOTRUE_METRICS_ENABLED=true"},
 		"configured keys": {
 			"GOTRUE_JWT_SECRET=" + jwtSecret,
 			"GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPT=true", "GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY_ID=canary",
 			"GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY=" + columnKey,
+			"GOTRUE_METRICS_ENABLED=true", "GOTRUE_METRICS_EXPORTER=prometheus", "OTEL_EXPORTER_PROMETHEUS_HOST=127.0.0.1", "OTEL_EXPORTER_PROMETHEUS_PORT=0",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,6 +153,8 @@ func TestServerShowsNoSecret(t *testing.T) {
 				c.add("the secret of tokens", jwtSecret)
 				c.add("the key of columns", columnKey)
 				environ := append(slices.Clone(environ), "GOTRUE_LOG_LEVEL=trace", "GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL=0")
+				told := otlptest.New(t)
+				environ = append(environ, tracing(told, c)...)
 				s := start(t, url, environ...)
 				st := open(t, url)
 				v := &intruder{client: newClient(t, s.URL), canaries: c, t: t}
@@ -156,12 +164,58 @@ func TestServerShowsNoSecret(t *testing.T) {
 				c.addStored(t, st, url)
 				v.breakDatabase(st, url)
 
+				if slices.Contains(environ, "GOTRUE_METRICS_EXPORTER=prometheus") {
+					c.check(t, "the page of measures", measures(t, s))
+				}
+				c.check(t, "what is told of it", everythingTold(t, s, told))
 				c.check(t, "the log", s.Output())
 				c.check(t, "the audit log", strings.Join(texts(t, st, url, "SELECT payload FROM auth.audit_log_entries"), "\n"))
 				c.check(t, "an answer", v.refusals.String())
 			})
 		})
 	}
+}
+
+// tracing has a server tell r what it does, with a key.
+func tracing(r *otlptest.Receiver, c *canaries) []string {
+	return []string{
+		"GOTRUE_TRACING_ENABLED=true", "OTEL_EXPORTER_OTLP_ENDPOINT=" + r.URL,
+		"OTEL_EXPORTER_OTLP_HEADERS=X-Key=" + c.password("of-the-receiver"),
+	}
+}
+
+// everythingTold stops a server, since it tells the last then, and returns what it
+// told.
+func everythingTold(t *testing.T, s *standalone.Server, r *otlptest.Receiver) string {
+	t.Helper()
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(s.Output(), "request completed") || len(r.Spans()) < 20 {
+		t.Errorf("the log tells of no requests, or there are few spans, %q: the test tests nothing", r.Spans())
+	}
+	return r.Text()
+}
+
+var pageOfMeasures = regexp.MustCompile(`serving measures for Prometheus","address":"([^"]+)"`)
+
+// measures returns the page for Prometheus.
+func measures(t *testing.T, s *standalone.Server) string {
+	t.Helper()
+	found := pageOfMeasures.FindStringSubmatch(s.Output())
+	if found == nil {
+		t.Fatal("the log does not say where the measures are")
+	}
+	res, err := http.Get("http://" + found[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(page), "postern_requests_total") {
+		t.Errorf("got the page %.200s and error %v, want measures", page, err)
+	}
+	return string(page)
 }
 
 // mintOperator makes an operator's token with the server's keys.
@@ -437,6 +491,7 @@ func TestRefusedConfigurationsShowNoSecret(t *testing.T) {
 	for _, variable := range []string{
 		"GOTRUE_JWT_SECRET=", "GOTRUE_JWT_KEYS=", "DATABASE_URL=mysql://user:", "DATABASE_URL=sqlite://",
 		"GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY=", "GOTRUE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS=a:",
+		"OTEL_EXPORTER_OTLP_HEADERS=",
 	} {
 		_, err := goenv.Load([]string{variable + string(secret)})
 		refusedWithout(t, c, variable, err)

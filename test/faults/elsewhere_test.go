@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/postern-auth/postern/internal/oidctest"
+	"github.com/postern-auth/postern/internal/otlptest"
 )
 
 // realm is an OpenID issuer in the place of a Keycloak's realm, and the variables
@@ -94,7 +96,8 @@ func TestServerShowsNoSecretOfProviders(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		c := newCanaries()
 		issuer, environ := realm(t, c.password("of-the-client"))
-		s := start(t, databaseURL, append(environ, "GOTRUE_LOG_LEVEL=trace")...)
+		told := otlptest.New(t)
+		s := start(t, databaseURL, append(append(environ, "GOTRUE_LOG_LEVEL=trace"), tracing(told, c)...)...)
 		v := &intruder{client: newClient(t, s.URL), canaries: c, t: t}
 		issuer.SignIn(oidctest.Claims{"sub": "7", "email": "ada@example.com", "email_verified": true})
 
@@ -131,6 +134,10 @@ func TestServerShowsNoSecretOfProviders(t *testing.T) {
 		v.send("POST", "/token?grant_type=web3", "", map[string]string{"chain": "solana", "signature": c.password("signature")}, http.StatusUnprocessableEntity)
 
 		st := open(t, databaseURL)
+		c.check(t, "what is told of it", everythingTold(t, s, told))
+		if !slices.Contains(told.Spans(), "POST") {
+			t.Errorf("got spans %q, want calls to the provider among them", told.Spans())
+		}
 		c.check(t, "the log", s.Output())
 		c.check(t, "the audit log", strings.Join(texts(t, st, databaseURL, "SELECT payload FROM auth.audit_log_entries"), "\n"))
 		c.check(t, "an answer", v.refusals.String())
