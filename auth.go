@@ -54,6 +54,8 @@ type Auth struct {
 	limits    *limits
 	paces     *paces
 	events    *eventHub // nil without subscribers
+	even      *even
+	clock     *steadyClock
 }
 
 // Config says how an Auth behaves. Its zero value is safe and useful: e-mail
@@ -139,7 +141,8 @@ type Config struct {
 	// written.
 	Subscribers []Subscriber
 
-	// Now is the clock. Defaults to time.Now.
+	// Now is the clock. Defaults to time.Now. When it is set back, nothing lives
+	// longer for it: time goes on from where it was, up to an hour ahead of Now.
 	Now func() time.Time
 	// Logger hears what nobody who asked can be told, with the id of the request
 	// where there is one. Defaults to slog.Default().
@@ -399,7 +402,8 @@ func New(st Store, cfg Config) (*Auth, error) {
 	events := newEventHub(cfg)
 	a := &Auth{
 		cfg: cfg, keys: keys, passwords: passwords, redirects: redirects, events: events,
-		custom: &customCache{made: map[string]madeProvider{}}, limits: &limits{}, paces: &paces{},
+		custom: &customCache{made: map[string]madeProvider{}}, limits: &limits{}, paces: &paces{}, even: &even{},
+		clock: &steadyClock{read: cfg.Now, logger: cfg.Logger},
 	}
 	a.store = a.audited(events.recording(st))
 	return a, nil
@@ -547,12 +551,12 @@ func (a *Auth) Logger() *slog.Logger { return a.cfg.Logger }
 // adapters to know.
 func (a *Auth) ExternalURL() string { return a.cfg.ExternalURL }
 
-// Now returns the time as Config.Now tells it, in UTC and microseconds, for adapters
-// to go by.
+// Now returns the time that everything here goes by, in UTC and microseconds: that of
+// Config.Now, unless it was set back.
 func (a *Auth) Now() time.Time { return a.now() }
 
 // now is the time of one operation, as precise as the database keeps it.
-func (a *Auth) now() time.Time { return a.cfg.Now().UTC().Truncate(time.Microsecond) }
+func (a *Auth) now() time.Time { return a.clock.now().UTC().Truncate(time.Microsecond) }
 
 // RequestInfo is what flows record of the request that they serve. It travels
 // in the context; httpadapter puts it there.

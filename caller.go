@@ -123,6 +123,8 @@ func (a *Auth) checkUserClaims(c *Claims) error {
 	switch {
 	case c.ExpiresAt == nil:
 		return refuse("token is missing required claim: exp claim is required")
+	case c.IssuedAt != nil && a.toCome(c.IssuedAt.Time):
+		return refuse("token used before issued")
 	case !slices.ContainsFunc(c.Audience, a.serves):
 		return refuse("token has invalid audience")
 	case a.cfg.JWT.Issuer != "" && c.Issuer != a.cfg.JWT.Issuer:

@@ -11,7 +11,7 @@ import (
 type creation struct {
 	asked    bool        // BeforeUserCreated
 	approved *UserRecord // whom it let in
-	made     *UserRecord // whom the last attempt stored
+	made     *User       // whom the last attempt stored, as it was before
 }
 
 // unapproved undoes an attempt to store a user whom BeforeUserCreated has yet to
@@ -79,10 +79,11 @@ func (a *Auth) addUser(ctx context.Context, tx Tx, c *creation, u *UserRecord) e
 		}
 		*u = *c.approved
 	}
+	made := *u.shown()
 	if err := a.storeUser(ctx, tx, u); err != nil {
 		return err
 	}
-	c.made = u
+	c.made = &made
 	return nil
 }
 

@@ -96,7 +96,7 @@ func (a *Auth) mayExchange(flow *FlowRecord, verifier string) error {
 	switch {
 	case flow.UserID == uuid.Nil || flow.AuthCodeIssuedAt == nil && flow.ProviderType == providerEmail:
 		return flowNotFound()
-	case !a.now().Before(flow.issued().Add(a.cfg.FlowExpiry)):
+	case a.over(flow.issued(), a.cfg.FlowExpiry):
 		return fail(KindUnprocessable, ErrFlowStateExpired, "invalid flow state, flow state has expired")
 	case !pkce.Verify(flow.CodeChallenge, flow.CodeChallengeMethod, verifier):
 		return fail(KindInvalid, ErrBadCodeVerifier, "code challenge does not match previously saved code verifier")

@@ -195,7 +195,7 @@ func (a *Auth) verify(ctx context.Context, token string, claims jwt.Claims) erro
 	if err != nil {
 		return err
 	}
-	err = set.Verify(token, claims, a.cfg.Now)
+	err = set.Verify(token, claims, a.clock.now)
 	k := a.keys.loaded.Load()
 	if !errors.Is(err, jwt.ErrTokenUnverifiable) || k == nil || a.cfg.Now().Sub(k.at).Abs() < keyRetry {
 		return err
@@ -203,7 +203,7 @@ func (a *Auth) verify(ctx context.Context, token string, claims jwt.Claims) erro
 	if set, err = a.loadKeys(ctx); err != nil {
 		return err
 	}
-	return set.Verify(token, claims, a.cfg.Now)
+	return set.Verify(token, claims, a.clock.now)
 }
 
 // loadKeys reads the signing keys that Postern made.

@@ -276,7 +276,7 @@ func (a *Auth) challengeOf(ctx context.Context, f *FactorRecord, id uuid.UUID) (
 		return nil, internal("Database error finding Challenge", err)
 	case ch.VerifiedAt != nil, ch.IP != requestInfo(ctx).IP:
 		return nil, challengeUsed()
-	case !a.now().Before(ch.CreatedAt.Add(a.cfg.MFA.ChallengeExpiry)):
+	case a.over(ch.CreatedAt, a.cfg.MFA.ChallengeExpiry):
 		return nil, fail(KindUnprocessable, ErrMFAChallengeExpired,
 			"MFA challenge %v has expired, verify against another challenge or create a new challenge.", ch.ID)
 	}
@@ -336,7 +336,7 @@ func (a *Auth) checkTOTP(f *FactorRecord, code string) (spending, error) {
 	if err != nil {
 		return nil, internal("Database error decrypting a factor's secret", err)
 	}
-	step, ok, err := totp.Match(string(secret), code, a.now())
+	step, ok, err := totp.Match(string(secret), code, a.cfg.Now()) // the time that the app knows
 	if err != nil {
 		return nil, internal("a factor's secret is not one", err)
 	}

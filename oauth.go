@@ -260,7 +260,7 @@ func (a *Auth) mayReturn(flow *FlowRecord, browser Secret) error {
 		return badState("OAuth state not found or expired")
 	case flow.ReturnedAt != nil, flow.UserID != uuid.Nil:
 		return stateUsed()
-	case !a.now().Before(flow.CreatedAt.Add(a.cfg.FlowExpiry)):
+	case a.over(flow.CreatedAt, a.cfg.FlowExpiry):
 		return badState("OAuth state has expired")
 	case flow.Browser != "" && subtle.ConstantTimeCompare([]byte(flow.Browser), []byte(hashBrowser(browser))) != 1:
 		return badState("OAuth state parameter is invalid")

@@ -70,6 +70,7 @@ func (a *Auth) signInByMail(ctx context.Context, p SignInWithOTPParams) error {
 	if err := a.checkRecipient(ctx, who.address); err != nil {
 		return err
 	}
+	began := a.cfg.Now()
 	var out []message
 	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
 		out, err = a.otpByMail(ctx, tx, who, p)
@@ -79,7 +80,7 @@ func (a *Auth) signInByMail(ctx context.Context, p SignInWithOTPParams) error {
 	if err != nil {
 		return internal("Database error finding user", err)
 	}
-	_, err = a.send(ctx, append(out, who.news()...)...)
+	_, err = a.sendEvenly(ctx, evenOTP, began, append(out, who.news()...)...)
 	return err
 }
 
@@ -155,7 +156,7 @@ func (a *Auth) otpAccount(ctx context.Context, tx Tx, who *applicant, noSignUp b
 // may be made.
 func (a *Auth) otpNewAccount(ctx context.Context, tx Tx, who *applicant, noSignUp bool) (*UserRecord, error) {
 	switch {
-	case noSignUp && a.cfg.HideAccounts:
+	case a.cfg.HideAccounts && (noSignUp || a.cfg.DisableSignUp):
 		return nil, who.claim(ctx, a, tx)
 	case noSignUp:
 		return nil, otpDisabled()
@@ -184,6 +185,7 @@ func (a *Auth) signInBySMS(ctx context.Context, p SignInWithOTPParams) (*SentMes
 	if err != nil {
 		return nil, err
 	}
+	began := a.cfg.Now()
 	var out []message
 	var known bool
 	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
@@ -194,7 +196,7 @@ func (a *Auth) signInBySMS(ctx context.Context, p SignInWithOTPParams) (*SentMes
 	if err != nil {
 		return nil, internal("Database error finding user", err)
 	}
-	id, err := a.send(ctx, append(out, who.news()...)...)
+	id, err := a.sendEvenly(ctx, evenOTP, began, append(out, who.news()...)...)
 	if !known { // GoTrue does not show the id for an account that it has just made
 		id = ""
 	}

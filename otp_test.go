@@ -707,6 +707,31 @@ func TestMailsOfAJoinedTransactionWaitForTheCommit(t *testing.T) {
 	})
 }
 
+// What tells who has an account is gone with HideAccounts, also where nobody may
+// sign up.
+func TestHideAccountsMakesCodesAlike(t *testing.T) {
+	mailing(t, func(c *postern.Config) {
+		c.HideAccounts, c.DisableSignUp, c.Phone.Enabled, c.SMS = true, true, true, numbered{}
+		c.Email.MaxFrequency, c.Phone.MaxFrequency = -1, -1
+	}, func(t *testing.T, s service, _ *postbox) {
+		must(s.AdminCreateUser(t.Context(), postern.AdminCreateUserParams{Email: ada, EmailConfirm: true}))
+		must(s.AdminCreateUser(t.Context(), postern.AdminCreateUserParams{Phone: phone, PhoneConfirm: true}))
+		for _, p := range []postern.SignInWithOTPParams{
+			{Email: ada}, {Email: "nobody@example.com"}, {Email: "nobody@example.com", NoSignUp: true},
+			{Phone: phone}, {Phone: "15550100002"}, {Phone: "15550100002", NoSignUp: true},
+		} {
+			if sent, err := s.SignInWithOTP(t.Context(), p); err != nil || sent.ID != "" {
+				t.Errorf("SignInWithOTP(%+v): got %+v and %v, want nothing", p, sent, err)
+			}
+		}
+	})
+}
+
+// numbered is an SMS service that gives messages ids.
+type numbered struct{}
+
+func (numbered) SendSMS(context.Context, postern.SMS) (string, error) { return "sms-1", nil }
+
 func TestResendSaysNothingOfAccounts(t *testing.T) {
 	mailing(t, func(c *postern.Config) { c.Email.MaxFrequency = -1 }, func(t *testing.T, s service, box *postbox) {
 		must(s.AdminCreateUser(t.Context(), postern.AdminCreateUserParams{Email: ada, EmailConfirm: true}))

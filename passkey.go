@@ -209,7 +209,7 @@ func (a *Auth) takeCeremony(ctx context.Context, kind CeremonyKind, id uuid.UUID
 		return nil, challengeNotFound()
 	case err != nil:
 		return nil, internal("Database error consuming challenge", err)
-	case !a.now().Before(c.ExpiresAt):
+	case a.over(c.CreatedAt, c.ExpiresAt.Sub(c.CreatedAt)):
 		return nil, fail(KindInvalid, ErrWebAuthnChallengeExpired, "Challenge has expired")
 	}
 	return c, nil

@@ -36,6 +36,7 @@ func (a *Auth) ResetPasswordForEmail(ctx context.Context, p ResetPasswordParams)
 	if err := a.checkRecipient(ctx, email); err != nil {
 		return err
 	}
+	began := a.cfg.Now()
 	var out []message
 	err = a.inTx(ctx, func(tx Tx) error {
 		user, err := tx.FindUserByEmail(ctx, email, a.audience(p.Audience))
@@ -57,6 +58,6 @@ func (a *Auth) ResetPasswordForEmail(ctx context.Context, p ResetPasswordParams)
 	if err != nil {
 		return internal("Unable to process request", err)
 	}
-	_, err = a.send(ctx, out...)
+	_, err = a.sendEvenly(ctx, evenRecovery, began, out...)
 	return err
 }

@@ -178,7 +178,7 @@ func (a *Auth) mayRefresh(ctx context.Context, s *SessionRecord, user *UserRecor
 // nothing while it is not.
 func (a *Auth) sessionOver(s *SessionRecord, u *User, lastUsed time.Time) string {
 	now, limit := a.now(), a.cfg.Session
-	past := func(since time.Time, d time.Duration) bool { return d > 0 && !now.Before(since.Add(d)) }
+	past := func(since time.Time, d time.Duration) bool { return d > 0 && a.over(since, d) }
 	switch {
 	case s.NotAfter != nil && now.After(*s.NotAfter), past(s.CreatedAt, limit.Timebox):
 		return "Session Expired"

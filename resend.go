@@ -31,6 +31,7 @@ func (a *Auth) Resend(ctx context.Context, p ResendParams) (*SentMessage, error)
 			return nil, err
 		}
 	}
+	began := a.cfg.Now()
 	var out []message
 	err = a.inTx(ctx, func(tx Tx) error {
 		find := tx.FindUserByEmail
@@ -50,7 +51,7 @@ func (a *Auth) Resend(ctx context.Context, p ResendParams) (*SentMessage, error)
 	if err != nil {
 		return nil, internal("Unable to process request", err)
 	}
-	id, err := a.send(ctx, out...)
+	id, err := a.sendEvenly(ctx, evenResend, began, out...)
 	return &SentMessage{ID: id}, err
 }
 

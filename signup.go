@@ -77,6 +77,7 @@ func (a *Auth) SignUp(ctx context.Context, p SignUpParams) (_ *SignUpResult, err
 			return nil, err
 		}
 	}
+	began := a.cfg.Now()
 	if who.hash, err = a.hashPassword(ctx, p.Password); err != nil {
 		return nil, err
 	}
@@ -94,11 +95,15 @@ func (a *Auth) SignUp(ctx context.Context, p SignUpParams) (_ *SignUpResult, err
 	case err != nil:
 		return nil, internal("Database error saving new user", err)
 	}
-	if _, err := a.send(ctx, append(out, who.news()...)...); err != nil {
-		return nil, err
-	}
+	out = append(out, who.news()...)
 	if session != nil {
+		if _, err := a.send(ctx, out...); err != nil {
+			return nil, err
+		}
 		return a.signedUp(ctx, res, session)
+	}
+	if _, err := a.sendEvenly(ctx, evenSignUp, began, out...); err != nil {
+		return nil, err
 	}
 	return res, nil
 }
@@ -273,7 +278,12 @@ func (a *Auth) enrolNew(ctx context.Context, tx Tx, who *applicant) (*SignUpResu
 	if err := a.addUser(ctx, tx, &who.creation, u); err != nil {
 		return nil, nil, nil, err
 	}
-	return a.enrolled(ctx, tx, who, u)
+	res, session, out, err := a.enrolled(ctx, tx, who, u)
+	if err == nil && session == nil {
+		// As decoys are: PostgreSQL keeps the members of metadata in an order of its own.
+		res.User = who.made.shown()
+	}
+	return res, session, out, err
 }
 
 // enrolAgain starts an unproven account over: its new applicant's password and

@@ -114,7 +114,7 @@ func (a *Auth) session(ctx context.Context, user *UserRecord, s *SessionRecord, 
 
 // claims are those of a new access token (contract: tokens.md §1).
 func (a *Auth) claims(u *User, s *SessionRecord) *Claims {
-	now := a.cfg.Now().UTC().Truncate(time.Second)
+	now := a.now().Truncate(time.Second)
 	c := &Claims{
 		Issuer: a.cfg.JWT.Issuer, Subject: u.ID.String(), Audience: Audience{u.Aud},
 		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(a.accessTokenEnd(u, s, now)),

@@ -334,7 +334,7 @@ const freshSession = 24 * time.Hour
 // still there, "" if no proof is asked for.
 func (a *Auth) reauthenticated(ctx context.Context, u *update) (string, error) {
 	session := u.caller.session
-	fresh := session != nil && a.now().Before(session.CreatedAt.Add(freshSession))
+	fresh := session != nil && !a.over(session.CreatedAt, freshSession)
 	switch {
 	case u.Password == nil || !a.cfg.Password.RequireReauthentication || fresh:
 		return "", nil

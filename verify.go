@@ -194,7 +194,7 @@ func (a *Auth) expired(u *User, kind OneTimeKind, to string) bool {
 		}
 		life = a.cfg.Phone.CodeExpiry
 	}
-	return sent == nil || !a.now().Before(sent.Add(life))
+	return sent == nil || a.over(*sent, life)
 }
 
 func (u *User) sentAt(kind OneTimeKind) *time.Time {

@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/postern-auth/postern"
@@ -142,6 +143,29 @@ func newAuth(t *testing.T, st *store.Store) *postern.Auth {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// operatorKey is a key that all servers take.
+func operatorKey(t *testing.T) string {
+	t.Helper()
+	key, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"role": "service_role"}).SignedString([]byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// tally is what a test did and saw, which "make faults" prints.
+type tally struct {
+	rounds       int // of the test
+	faults       int // that were made
+	acknowledged int // requests, while there were faults
+	lost         int // that were acknowledged, or not answered as they should
+}
+
+func (y tally) log(t *testing.T) {
+	t.Helper()
+	t.Logf("%d rounds, %d faults, %d acknowledged, %d lost", y.rounds, y.faults, y.acknowledged, y.lost)
 }
 
 // client talks to a server, over connections that no other client uses.

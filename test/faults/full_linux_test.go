@@ -101,6 +101,7 @@ func fill(t *testing.T, disk, url string) {
 	a, err := c.signUp(t.Context(), "ada@example.com")
 	token := must(t, a, err).text("access_token")
 
+	var y tally
 	for i := range rounds(2, 10) {
 		ballast := takeSpace(t, disk)
 		accounts := signUpUntilRefused(t, c, i)
@@ -117,7 +118,11 @@ func fill(t *testing.T, disk, url string) {
 			a, err := c.signIn(t.Context(), email, password)
 			must(t, a, err)
 		}
+		y.rounds++
+		y.faults++
+		y.acknowledged += len(accounts)
 	}
+	y.log(t)
 	checkRuns(t, s)
 	checkConsistency(t, open(t, url), url)
 }

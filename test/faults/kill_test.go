@@ -19,18 +19,22 @@ import (
 func TestKilledServerLosesNothingThatItAcknowledged(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, url string) {
-		acknowledged := 0
+		var y tally
 		for round := range rounds(5, 200) {
 			accounts := writeUntilKilled(t, url, round)
+			y.rounds++
+			y.faults++
 			for _, a := range accounts {
-				acknowledged += a.acknowledged
+				y.acknowledged += a.acknowledged
 			}
-			checkAccounts(t, url, accounts)
+			y.lost += checkAccounts(t, url, accounts)
 			if t.Failed() {
-				t.Fatalf("in round %d", round)
+				y.log(t)
+				t.FailNow()
 			}
 		}
-		if acknowledged == 0 {
+		y.log(t)
+		if y.acknowledged == 0 {
 			t.Error("nothing was acknowledged before the server was killed: the test tests nothing")
 		}
 	})
@@ -131,8 +135,9 @@ func (w *writer) acknowledged(a *answer, err error) (*answer, error) {
 	return a, err
 }
 
-// checkAccounts opens the database that a killed server left.
-func checkAccounts(t *testing.T, url string, accounts []*account) {
+// checkAccounts opens the database that a killed server left, and returns how many
+// accounts are not as their writers were told.
+func checkAccounts(t *testing.T, url string, accounts []*account) (lost int) {
 	t.Helper()
 	st, err := openURL(t.Context(), url)
 	if err != nil {
@@ -144,12 +149,15 @@ func checkAccounts(t *testing.T, url string, accounts []*account) {
 	}
 	auth := newAuth(t, st)
 	for _, a := range accounts {
-		a.checkSession(t, auth)
-		a.checkPassword(t, auth)
+		session, password := a.checkSession(t, auth), a.checkPassword(t, auth)
+		if !session || !password {
+			lost++
+		}
 	}
+	return lost
 }
 
-func (a *account) checkSession(t *testing.T, auth *postern.Auth) {
+func (a *account) checkSession(t *testing.T, auth *postern.Auth) bool {
 	t.Helper()
 	_, err := auth.Authenticate(t.Context(), a.accessToken)
 	switch {
@@ -157,10 +165,13 @@ func (a *account) checkSession(t *testing.T, auth *postern.Auth) {
 		t.Errorf("%s signed out, and its session: got error %v, want it gone", a.email, err)
 	case !a.signingOut && err != nil:
 		t.Errorf("%s has a session: got error %v", a.email, err)
+	default:
+		return true
 	}
+	return false
 }
 
-func (a *account) checkPassword(t *testing.T, auth *postern.Auth) {
+func (a *account) checkPassword(t *testing.T, auth *postern.Auth) bool {
 	t.Helper()
 	signIn := func(password string) error {
 		_, err := auth.SignInWithPassword(t.Context(), postern.SignInWithPasswordParams{Email: a.email, Password: password})
@@ -173,4 +184,5 @@ func (a *account) checkPassword(t *testing.T, auth *postern.Auth) {
 	if err != nil {
 		t.Errorf("%s signs in with its password: got error %v", a.email, err)
 	}
+	return err == nil
 }

@@ -38,10 +38,13 @@ func eachDatabaseAlone(t *testing.T, test func(t *testing.T, url string)) {
 func TestStartsAndStopsLeaveNoGoroutine(t *testing.T) {
 	eachDatabaseAlone(t, func(t *testing.T, url string) {
 		before := runtime.NumGoroutine()
-		for range rounds(20, 100) {
-			openAndClose(t, url, 50)
+		const services = 50
+		n := rounds(20, 100)
+		for range n {
+			openAndClose(t, url, services)
 		}
-		checkGoroutines(t, before)
+		left := checkGoroutines(t, before)
+		tally{rounds: n, faults: n * services, lost: left}.log(t)
 	})
 }
 
@@ -74,12 +77,14 @@ func openAndClose(t *testing.T, url string, services int) {
 func TestAbortedRequestsLeaveNothing(t *testing.T) {
 	eachDatabaseAlone(t, func(t *testing.T, url string) {
 		before := runtime.NumGoroutine()
-		abortMany(t, url)
-		checkGoroutines(t, before)
+		n := rounds(2000, 10_000)
+		abortMany(t, url, n)
+		left := checkGoroutines(t, before)
+		tally{rounds: 1, faults: n, lost: left}.log(t)
 	})
 }
 
-func abortMany(t *testing.T, url string) {
+func abortMany(t *testing.T, url string, times int) {
 	t.Helper()
 	st, err := openURL(t.Context(), url)
 	if err != nil {
@@ -96,7 +101,7 @@ func abortMany(t *testing.T, url string) {
 	a, err := c.signUp(t.Context(), "ada@example.com")
 	token := must(t, a, err).text("access_token")
 
-	abort(t, server.Listener.Addr().String(), token, rounds(2000, 10_000))
+	abort(t, server.Listener.Addr().String(), token, times)
 
 	if a, err := c.do(t.Context(), "GET", "/user", token, nil); err != nil || !a.ok() {
 		t.Errorf("afterwards: got %v and error %v, want the user", a, err)
@@ -164,14 +169,17 @@ func hangUp(address, request string, read bool) error {
 	return conn.(*net.TCPConn).SetLinger(0) // a reset, so that the server learns of it at once
 }
 
-// checkGoroutines fails if there are more goroutines than before.
-func checkGoroutines(t *testing.T, before int) {
+// checkGoroutines fails if there are more goroutines than before, and returns how many
+// more.
+func checkGoroutines(t *testing.T, before int) int {
 	t.Helper()
-	if after := settled(func() int { return max(0, runtime.NumGoroutine()-before) }); after > 0 {
+	after := settled(func() int { return max(0, runtime.NumGoroutine()-before) })
+	if after > 0 {
 		var stacks strings.Builder
 		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
 		t.Errorf("%d goroutines are left\n%s", after, &stacks)
 	}
+	return after
 }
 
 // settled waits for a number to become 0, for as long as anything that was begun

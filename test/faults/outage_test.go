@@ -31,7 +31,10 @@ func TestServerOutlivesItsDatabase(t *testing.T) {
 		all.Go(func() { v.visit(ctx, t) })
 	}
 
+	var y tally
 	for range rounds(2, 20) {
+		y.rounds++
+		y.faults++
 		awaitSuccess(t, visitors, requestTimeout)
 		if err := cluster.Stop(); err != nil {
 			t.Fatal(err)
@@ -51,7 +54,11 @@ func TestServerOutlivesItsDatabase(t *testing.T) {
 		t.Error("the server has ended")
 	default:
 	}
-	checkVisitors(t, open(t, cluster.DSN()), visitors)
+	for _, v := range visitors {
+		y.acknowledged += int(v.served.Load())
+	}
+	y.lost = checkVisitors(t, open(t, cluster.DSN()), visitors)
+	y.log(t)
 }
 
 // visitor sends requests of several kinds, one after the other, and notes what
@@ -142,8 +149,9 @@ func awaitMore(t *testing.T, visitors []*visitor, limit time.Duration, what stri
 	}
 }
 
-// checkVisitors looks for all accounts in what is left of the database.
-func checkVisitors(t *testing.T, st *store.Store, visitors []*visitor) {
+// checkVisitors looks for all accounts in what is left of the database, and returns how
+// many are not there.
+func checkVisitors(t *testing.T, st *store.Store, visitors []*visitor) (lost int) {
 	t.Helper()
 	var ids []string
 	rows, err := st.DB().DB.QueryContext(t.Context(), "SELECT id FROM auth.users")
@@ -168,10 +176,12 @@ func checkVisitors(t *testing.T, st *store.Store, visitors []*visitor) {
 	for _, id := range ids {
 		if !stored[id] {
 			t.Errorf("user %s was acknowledged and is lost", id)
+			lost++
 		}
 	}
 	if len(ids) == 0 {
 		t.Error("nobody signed up: the test tests nothing")
 	}
 	checkConsistency(t, st, "postgres:")
+	return lost
 }

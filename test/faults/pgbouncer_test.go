@@ -12,11 +12,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postern-auth/postern/internal/envtest"
@@ -27,22 +27,26 @@ import (
 func TestServerWorksThroughPgBouncerInTransactionMode(t *testing.T) {
 	t.Parallel()
 	s := start(t, pgBouncer(t, pgtest.New(t), 5))
-	operator, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"role": "service_role"}).SignedString([]byte(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
+	operator := operatorKey(t)
 	var all sync.WaitGroup
-	for i := range 16 {
+	var lived atomic.Int64
+	const clients = 16
+	for i := range clients {
 		c := newClient(t, s.URL)
 		all.Go(func() {
 			for n := range rounds(5, 100) {
 				if err := live(t.Context(), c, operator, fmt.Sprintf("user-%d-%d@example.com", i, n)); err != nil {
 					t.Error(err)
+					continue
 				}
+				lived.Add(1)
 			}
 		})
 	}
 	all.Wait()
+	y := tally{rounds: clients * rounds(5, 100), acknowledged: int(lived.Load())}
+	y.lost = y.rounds - y.acknowledged
+	y.log(t)
 }
 
 // live is an account's life: it is made, used, changed and deleted.

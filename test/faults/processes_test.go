@@ -39,6 +39,11 @@ func TestOneOfThreeProcessesMayDie(t *testing.T) {
 			}
 		})
 		rotate(t, chains, clients[:dying], n, nil)
+		y := tally{rounds: 3 * n, faults: 1}
+		for _, c := range chains {
+			y.acknowledged += c.count
+		}
+		y.log(t)
 		checkConsistency(t, open(t, url), url)
 	})
 }

@@ -32,11 +32,16 @@ func TestServerThatIsToldToStopFinishesWhatItHasBegun(t *testing.T) {
 			t.Fatal(err)
 		}
 		awaitRefusal(t, s.URL)
+		y := tally{rounds: 1, faults: 1}
 		for i, r := range begun {
 			if got := r.finish(t); got != http.StatusOK {
 				t.Errorf("request %d in flight: got status %d, want 200", i, got)
+				y.lost++
+				continue
 			}
+			y.acknowledged++
 		}
+		y.log(t)
 		if err := s.Wait(); err != nil {
 			t.Errorf("the server ended with %v, want status 0", err)
 		}
