@@ -54,7 +54,6 @@ type Auth struct {
 	limits    *limits
 	paces     *paces
 	events    *eventHub // nil without subscribers
-	even      *even
 	clock     *steadyClock
 }
 
@@ -402,7 +401,7 @@ func New(st Store, cfg Config) (*Auth, error) {
 	events := newEventHub(cfg)
 	a := &Auth{
 		cfg: cfg, keys: keys, passwords: passwords, redirects: redirects, events: events,
-		custom: &customCache{made: map[string]madeProvider{}}, limits: &limits{}, paces: &paces{}, even: &even{},
+		custom: &customCache{made: map[string]madeProvider{}}, limits: &limits{}, paces: &paces{},
 		clock: &steadyClock{read: cfg.Now, logger: cfg.Logger},
 	}
 	a.store = a.audited(events.recording(st))

@@ -66,7 +66,7 @@ func (a *Auth) approve(ctx context.Context, c *creation, u *UserRecord) error {
 // to be made and nobody is to know (guarantees: D19).
 func (a *Auth) hideCreation(ctx context.Context, c *creation) {
 	if a.cfg.Hooks.BeforeUserCreated != nil && !c.asked {
-		_ = a.paces.creation.Repeat(ctx)
+		_ = a.paces.creation.Repeat(ctx, 0)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/postern-auth/postern/internal/jsontext"
 	"github.com/postern-auth/postern/internal/jwk"
-	"github.com/postern-auth/postern/internal/pace"
 )
 
 // Hooks are functions of the application that are called at turning points
@@ -119,12 +118,6 @@ func hookFailure(name string, err error) error {
 		return refusal.answer()
 	}
 	return internal("Error running hook: "+name, err)
-}
-
-// paces are how long hooks take that are called for accounts of one kind only.
-type paces struct {
-	creation pace.Pace
-	password pace.Pace
 }
 
 // AccessTokenRequest is what CustomAccessToken makes claims of.
@@ -357,7 +350,7 @@ func (a *Auth) judgePassword(ctx context.Context, user *UserRecord, valid bool) 
 	case hook == nil:
 		return nil
 	case user == nil:
-		return a.paces.password.Repeat(ctx)
+		return a.paces.password.Repeat(ctx, 0)
 	}
 	var v Verdict
 	err := a.paces.password.Run(ctx, func() (err error) {

@@ -3,6 +3,7 @@ package postern
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // SignInWithOTPParams asks for a code and, by e-mail, a link. Exactly one of Email
@@ -70,7 +71,7 @@ func (a *Auth) signInByMail(ctx context.Context, p SignInWithOTPParams) error {
 	if err := a.checkRecipient(ctx, who.address); err != nil {
 		return err
 	}
-	began := a.cfg.Now()
+	began := time.Now()
 	var out []message
 	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
 		out, err = a.otpByMail(ctx, tx, who, p)
@@ -80,7 +81,7 @@ func (a *Auth) signInByMail(ctx context.Context, p SignInWithOTPParams) error {
 	if err != nil {
 		return internal("Database error finding user", err)
 	}
-	_, err = a.sendEvenly(ctx, evenOTP, began, append(out, who.news()...)...)
+	_, err = a.sendEvenly(ctx, &a.paces.otp, began, append(out, who.news()...)...)
 	return err
 }
 
@@ -185,7 +186,7 @@ func (a *Auth) signInBySMS(ctx context.Context, p SignInWithOTPParams) (*SentMes
 	if err != nil {
 		return nil, err
 	}
-	began := a.cfg.Now()
+	began := time.Now()
 	var out []message
 	var known bool
 	err = a.enrol(ctx, &who.creation, func(tx Tx) error {
@@ -196,7 +197,7 @@ func (a *Auth) signInBySMS(ctx context.Context, p SignInWithOTPParams) (*SentMes
 	if err != nil {
 		return nil, internal("Database error finding user", err)
 	}
-	id, err := a.sendEvenly(ctx, evenOTP, began, append(out, who.news()...)...)
+	id, err := a.sendEvenly(ctx, &a.paces.otp, began, append(out, who.news()...)...)
 	if !known { // GoTrue does not show the id for an account that it has just made
 		id = ""
 	}

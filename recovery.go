@@ -3,6 +3,7 @@ package postern
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/postern-auth/postern/internal/address"
 )
@@ -36,7 +37,7 @@ func (a *Auth) ResetPasswordForEmail(ctx context.Context, p ResetPasswordParams)
 	if err := a.checkRecipient(ctx, email); err != nil {
 		return err
 	}
-	began := a.cfg.Now()
+	began := time.Now()
 	var out []message
 	err = a.inTx(ctx, func(tx Tx) error {
 		user, err := tx.FindUserByEmail(ctx, email, a.audience(p.Audience))
@@ -58,6 +59,6 @@ func (a *Auth) ResetPasswordForEmail(ctx context.Context, p ResetPasswordParams)
 	if err != nil {
 		return internal("Unable to process request", err)
 	}
-	_, err = a.sendEvenly(ctx, evenRecovery, began, out...)
+	_, err = a.sendEvenly(ctx, &a.paces.recovery, began, out...)
 	return err
 }

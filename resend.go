@@ -3,6 +3,7 @@ package postern
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/postern-auth/postern/internal/address"
 )
@@ -31,7 +32,7 @@ func (a *Auth) Resend(ctx context.Context, p ResendParams) (*SentMessage, error)
 			return nil, err
 		}
 	}
-	began := a.cfg.Now()
+	began := time.Now()
 	var out []message
 	err = a.inTx(ctx, func(tx Tx) error {
 		find := tx.FindUserByEmail
@@ -51,7 +52,7 @@ func (a *Auth) Resend(ctx context.Context, p ResendParams) (*SentMessage, error)
 	if err != nil {
 		return nil, internal("Unable to process request", err)
 	}
-	id, err := a.sendEvenly(ctx, evenResend, began, out...)
+	id, err := a.sendEvenly(ctx, &a.paces.resend, began, out...)
 	return &SentMessage{ID: id}, err
 }
 
