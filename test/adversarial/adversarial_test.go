@@ -1,6 +1,7 @@
 // Package adversarial asks the API for what it must not give: the cases are
 // tables of HTTP requests, sent over a connection to the handler that applications
-// mount, on both databases and in both formats of errors.
+// mount, on both databases and in both formats of errors. With FAULTS=full in the
+// environment more is tried with more.
 //
 // A case reads like this: what somebody tries, the request, as whom, and how it is
 // answered. In a request <email>, <access> and the like stand for what belongs to
@@ -17,6 +18,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -70,17 +72,26 @@ type world struct {
 	version string // of the API that is asked for, "" for the oldest
 }
 
-// each runs a test in new worlds: on every database, with either format of errors.
+// each runs a test in new worlds: on every database, on each with one of the formats
+// of errors, and if full, on each with both.
 func each(t *testing.T, edit func(*postern.Config), test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
-	for name, version := range map[string]string{"older": "", "newer": version} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dbtest.Each(t, func(t *testing.T, st *store.Store) { test(t, newWorld(t, st, version, edit)) })
-		})
+	usual := map[string]string{"sqlite": version, "postgres": ""}
+	for name, open := range map[string]func(testing.TB) *store.Store{"sqlite": dbtest.SQLite, "postgres": dbtest.Postgres} {
+		for _, version := range []string{"", version} {
+			if version == usual[name] || full() {
+				t.Run(strings.TrimSuffix(name+" "+version, " "), func(t *testing.T) {
+					t.Parallel()
+					test(t, newWorld(t, open(t), version, edit))
+				})
+			}
+		}
 	}
 }
+
+// full reports whether everything is to be tried with everything: FAULTS=full.
+func full() bool { return os.Getenv("FAULTS") == "full" }
 
 // newWorld makes a world on a database. The service confirms addresses at once
 // and spaces no messages; edit, which may be nil, changes that.
