@@ -6,7 +6,7 @@ test:
 	go test ./...
 
 race:
-	go test -race ./...
+	.ci/run race
 
 lint:
 	.ci/run format vet tidy staticcheck

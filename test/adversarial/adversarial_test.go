@@ -21,7 +21,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -408,20 +407,6 @@ func (w *world) query(t testing.TB, query string) (lines []string) {
 		t.Fatal(err)
 	}
 	return lines
-}
-
-// count returns the one number that a query finds. Tables are written with
-// "auth.", which is "auth_" on SQLite.
-func (w *world) count(t testing.TB, query string) int {
-	t.Helper()
-	if w.st.DB().Dialect().Name() == dialect.SQLite {
-		query = strings.ReplaceAll(query, "auth.", "auth_")
-	}
-	n, err := strconv.Atoi(w.query(t, query)[0])
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return n
 }
 
 // changed says in what two states of a database differ.
