@@ -163,18 +163,18 @@ func (a *Auth) readToken(ctx context.Context, accessToken string) (*Claims, erro
 	if accessToken == "" {
 		return nil, fail(KindUnauthorized, ErrNoAuthorization, "This endpoint requires a valid Bearer token")
 	}
-	var c Claims
-	if err := a.verify(ctx, accessToken, &c); err != nil {
+	c, err := a.verify(ctx, accessToken)
+	if err != nil {
 		var known *Error
 		if errors.As(err, &known) {
 			return nil, err
 		}
 		return nil, badJWT(unverified + err.Error())
 	}
-	if err := checkLength(accessToken, &c); err != nil {
+	if err := checkLength(accessToken, c); err != nil {
 		return nil, err
 	}
-	return &c, nil
+	return c, nil
 }
 
 // SignOutScope says which sessions a sign-out ends.

@@ -118,11 +118,13 @@ type keyring struct {
 	configured atomic.Pointer[jwk.Set]
 	loaded     atomic.Pointer[loadedKeys]
 	codes      atomic.Pointer[[]byte] // what keys the hashes of codes
+	verified   verified
 }
 
 type loadedKeys struct {
-	set *jwk.Set
-	at  time.Time
+	set  *jwk.Set
+	kids string // of the keys in it, and which of them signs
+	at   time.Time
 }
 
 // How long keys are used before the database is asked again. Another process
@@ -190,20 +192,36 @@ func (a *Auth) keySet(ctx context.Context) (*jwk.Set, error) {
 
 // verify checks a token against the keys in use, and once more against the
 // database's when it names a key that this process does not know yet.
-func (a *Auth) verify(ctx context.Context, token string, claims jwt.Claims) error {
+func (a *Auth) verify(ctx context.Context, token string) (*Claims, error) {
 	set, err := a.keySet(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = set.Verify(token, claims, a.clock.now)
+	c, err := a.verifyWith(set, token)
 	k := a.keys.loaded.Load()
 	if !errors.Is(err, jwt.ErrTokenUnverifiable) || k == nil || a.cfg.Now().Sub(k.at).Abs() < keyRetry {
-		return err
+		return c, err
 	}
 	if set, err = a.loadKeys(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	return set.Verify(token, claims, a.clock.now)
+	return a.verifyWith(set, token)
+}
+
+func (a *Auth) verifyWith(set *jwk.Set, token string) (*Claims, error) {
+	c := a.keys.verified.find(set, token)
+	if c != nil {
+		if err := jwk.CheckTimes(c, a.clock.now); err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+	c = &Claims{}
+	if err := set.Verify(token, c, a.clock.now); err != nil {
+		return nil, err
+	}
+	a.keys.verified.add(set, token, c)
+	return c, nil
 }
 
 // loadKeys reads the signing keys that Postern made.
@@ -212,12 +230,15 @@ func (a *Auth) loadKeys(ctx context.Context) (*jwk.Set, error) {
 	if err != nil {
 		return nil, internal("reading the signing keys failed", err)
 	}
-	set, err := a.setOf(records)
+	set, kids, err := a.setOf(records)
 	if err != nil {
 		return nil, internal("reading the signing keys failed", err)
 	}
+	if before := a.keys.loaded.Load(); before != nil && before.kids == kids {
+		set = before.set // by which tokens are known already
+	}
 	if !a.joined { // what a transaction sees may yet be undone
-		a.keys.loaded.Store(&loadedKeys{set: set, at: a.cfg.Now()})
+		a.keys.loaded.Store(&loadedKeys{set: set, kids: kids, at: a.cfg.Now()})
 	}
 	return set, nil
 }
@@ -262,7 +283,8 @@ func currentKey(records []KeyRecord, purpose string) *KeyRecord {
 	return nil
 }
 
-func (a *Auth) setOf(records []KeyRecord) (*jwk.Set, error) {
+// setOf also returns what tells one set from another.
+func (a *Auth) setOf(records []KeyRecord) (set *jwk.Set, kids string, err error) {
 	var keys []jwk.Key
 	for _, r := range records {
 		if r.Purpose != KeyForSigning || a.keyIsOver(r) {
@@ -270,14 +292,16 @@ func (a *Auth) setOf(records []KeyRecord) (*jwk.Set, error) {
 		}
 		key, err := jwk.ParseKey([]byte(r.Secret))
 		if err != nil {
-			return nil, fmt.Errorf("key %s: %w", r.KID, err)
+			return nil, "", fmt.Errorf("key %s: %w", r.KID, err)
 		}
-		if r.RetiredAt != nil {
+		if kids += r.KID + " "; r.RetiredAt != nil {
 			key = key.VerifyOnly()
+			kids += "retired "
 		}
 		keys = append(keys, key)
 	}
-	return jwk.NewSet(jwk.SetConfig{Keys: keys, MaxLength: a.cfg.maxToken()})
+	set, err = jwk.NewSet(jwk.SetConfig{Keys: keys, MaxLength: a.cfg.maxToken()})
+	return set, kids, err
 }
 
 // keyLife is how long a retired key still verifies. Other processes may have
