@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -45,17 +46,15 @@ type statements [statementCount]string
 
 func newStatements(sqlite bool) statements {
 	texts := statements{
-		findUser:           userParts(`$1`),
-		findUserByEmail:    userParts(idByEmail),
-		findUserByPhone:    userParts(idByPhone),
-		findUserByIdentity: userParts(idByIdentity),
-		findCaller:         userParts(`$1`) + sessionParts(`$2`) + ` AND t.user_id = $1`,
-		findSession:        userParts(idBySession) + sessionParts(`$1`),
-		rotateSession:      rotation,
-		spendToken:         spending,
-		bucketFull:         fullAt,
-		dropBucket:         bucketGone,
-		lockWriter:         `UPDATE auth.users SET id = id WHERE FALSE`,
+		spendToken: spending,
+		bucketFull: fullAt,
+		dropBucket: bucketGone,
+		lockWriter: `UPDATE auth.users SET id = id WHERE FALSE`,
+	}
+	for id, f := range functions {
+		if texts[id] = f.call(); sqlite {
+			texts[id] = f.text
+		}
 	}
 	if sqlite {
 		for i, text := range texts {
@@ -155,6 +154,31 @@ func (c conn) exec(ctx context.Context, id statement, args ...any) (sql.Result, 
 		return stmt.ExecContext(ctx, args...)
 	}
 	return c.raw.ExecContext(ctx, c.hot[id], args...)
+}
+
+// number runs a hot statement that returns one.
+func (c conn) number(ctx context.Context, id statement, args ...any) (n int64, err error) {
+	rows, err := c.query(ctx, id, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return 0, errors.Join(rows.Err(), sql.ErrNoRows)
+	}
+	return n, errors.Join(rows.Scan(&n), rows.Close())
+}
+
+// change runs a hot statement that changes rows, and says how many.
+func (c conn) change(ctx context.Context, id statement, args ...any) (int64, error) {
+	if !c.sqlite {
+		return c.number(ctx, id, args...)
+	}
+	result, err := c.exec(ctx, id, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 // prepared returns the statement prepared, or nil where it has to go as text. In a

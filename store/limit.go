@@ -42,19 +42,6 @@ func (s *Store) Spend(ctx context.Context, b postern.Bucket, at time.Time) (wait
 	return wait, err
 }
 
-// number runs a hot statement that returns one.
-func (c conn) number(ctx context.Context, id statement, args ...any) (n int64, err error) {
-	rows, err := c.query(ctx, id, args...)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		return 0, errors.Join(rows.Err(), sql.ErrNoRows)
-	}
-	return n, errors.Join(rows.Scan(&n), rows.Close())
-}
-
 // DropBucket implements postern.Store.
 func (s *Store) DropBucket(ctx context.Context, key string) error {
 	if err := storable(key); err != nil {

@@ -46,6 +46,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 			return explain("migration "+name, err)
 		}
 	}
+	if !s.sqlite {
+		return explain("make functions", makeFunctions(ctx, s.writer.DB))
+	}
 	return nil
 }
 

@@ -174,9 +174,12 @@ func (s *Store) RotateSession(ctx context.Context, r postern.SessionRotation) er
 	}
 	at := newInstant(r.At)
 	return s.write(ctx, func(ctx context.Context, c conn) error {
-		result, err := c.exec(ctx, rotateSession, r.ID, r.From, r.From+1, at, at,
+		n, err := c.change(ctx, rotateSession, r.ID, r.From, r.From+1, at, at,
 			sql.Null[string]{V: r.UserAgent, Valid: r.UserAgent != ""}, address{r.IP})
-		return c.oneRow("rotate a session", result, err)
+		if err == nil && n == 0 {
+			err = sql.ErrNoRows
+		}
+		return c.fault("rotate a session", err)
 	})
 }
 
