@@ -225,9 +225,11 @@ func TestRequestsInFlightFinishAndNewOnesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	half := len(account) / 2
-	fmt.Fprintf(conn, "POST /signup HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", address, len(account), account[:half])
-	s.do(t, "GET", "/health", "", "") // by now the other connection has been accepted
+	fmt.Fprintf(conn, "POST /signup HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", address, len(account))
+	const goOn = "HTTP/1.1 100 Continue\r\n\r\n" // sent when somebody begins to read the body
+	if got := make([]byte, len(goOn)); !readsAs(conn, got, goOn) {
+		t.Fatalf("got %q, want %q", got, goOn)
+	}
 
 	s.stop()
 	for refused := false; !refused; {
@@ -236,7 +238,7 @@ func TestRequestsInFlightFinishAndNewOnesAreRefused(t *testing.T) {
 			other.Close()
 		}
 	}
-	io.WriteString(conn, account[half:])
+	io.WriteString(conn, account)
 	answer, err := io.ReadAll(conn)
 	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 OK")) {
 		t.Errorf("the request in flight: got %q and error %v, want 200", answer, err)
@@ -244,6 +246,11 @@ func TestRequestsInFlightFinishAndNewOnesAreRefused(t *testing.T) {
 	if err := <-s.ended; err != nil {
 		t.Errorf("the server ended with %v", err)
 	}
+}
+
+func readsAs(r io.Reader, got []byte, want string) bool {
+	_, err := io.ReadFull(r, got)
+	return err == nil && string(got) == want
 }
 
 func TestMistakesStopTheStart(t *testing.T) {
