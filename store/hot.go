@@ -13,9 +13,8 @@ import (
 // The statements in this file have placeholders and a text that never changes.
 // bun's have their values in the text, so that the database has to parse and plan
 // each anew, which for these took longer than their work: they are behind every
-// authenticated request and every refresh. SQLite keeps them prepared. PostgreSQL
-// does so as well if pgx is told to (default_query_exec_mode=cache_statement),
-// where no PgBouncer is in between.
+// authenticated request and every refresh. SQLite keeps them prepared, PostgreSQL in
+// functions (function.go).
 //
 // Each is one statement, as the way to the database and back is a large part of
 // its cost. What they read comes from several tables, as a union of JSON arrays
