@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -48,7 +47,7 @@ var nearby = []string{"localhost", "127.0.0.1", "::1", "host.docker.internal"}
 // caller checks e and returns what calls it.
 func (e Endpoint) caller() (*caller, error) {
 	u, err := url.Parse(e.URL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" { // the error would show a password in it
+	if !isWebURL(u, err) {
 		return nil, errors.New("the URL of an endpoint must begin with https:// and have a host")
 	}
 	policy := outbound.Policy{Timeout: patience, Networks: e.Networks}
@@ -60,20 +59,11 @@ func (e Endpoint) caller() (*caller, error) {
 	if len(e.Secrets) == 0 {
 		return nil, errors.New("an endpoint needs a secret, to know what comes from here")
 	}
-	c := &caller{url: e.URL, secrets: e.Secrets, now: e.Now, client: outbound.NewClient(policy)}
-	if c.now == nil {
-		c.now = time.Now
-	}
-	return c, nil
+	return &caller{newSender(e.URL, e.Secrets, e.Now, policy)}, nil
 }
 
 // caller is an Endpoint that was checked.
-type caller struct {
-	url     string
-	secrets Secrets
-	now     func() time.Time
-	client  *http.Client
-}
+type caller struct{ *sender }
 
 func (c *caller) call(parent context.Context, payload []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(parent, patience)
@@ -106,13 +96,11 @@ func tooLate(cause error) error {
 
 // attempt calls once. again says that another attempt may help.
 func (c *caller) attempt(ctx context.Context, id string, payload []byte) (answer []byte, again bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(payload))
+	req, err := c.request(ctx, id, payload)
 	if err != nil {
-		return nil, false, withoutURL(err)
+		return nil, false, err
 	}
-	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept-Encoding", "identity")
-	c.secrets.sign(req.Header, id, c.now(), payload)
 	res, err := c.client.Do(req)
 	if err != nil {
 		return nil, true, failure(postern.KindUnprocessable, postern.ErrHookTimeoutAfterRetry, withoutURL(err),
@@ -133,14 +121,6 @@ func (c *caller) attempt(ctx context.Context, id string, payload []byte) (answer
 		return nil, false, unusable("Hook requires authorization token")
 	}
 	return nil, false, unusable("Unexpected status code returned from hook: %d", res.StatusCode)
-}
-
-// withoutURL is an error of a call without its URL, in which there may be secrets.
-func withoutURL(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
-	}
-	return err
 }
 
 func unusable(format string, args ...any) error {

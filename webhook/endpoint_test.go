@@ -117,7 +117,7 @@ func TestWhatComesOfAnEndpointsAnswers(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			endpoint := &answers{of: test.answers}
-			c := caller{url: "https://hooks.example/", secrets: mustParse(t, oneSecret), now: time.Now, client: in(endpoint)}
+			c := caller{&sender{url: "https://hooks.example/", secrets: mustParse(t, oneSecret), now: time.Now, client: in(endpoint)}}
 			start := time.Now()
 			err := Through(c.call).BeforeUserCreated(t.Context(), someUser())
 			e, _ := errors.AsType[*postern.Error](err)
@@ -149,7 +149,7 @@ func of(answers ...func(*http.Request) (*http.Response, error)) []func(*http.Req
 func TestWhoGivesUpIsNotToldOfAHook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := caller{url: "https://hooks.example/", now: time.Now, client: in(&answers{of: of(hangs)})}
+		c := caller{&sender{url: "https://hooks.example/", now: time.Now, client: in(&answers{of: of(hangs)})}}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := c.call(ctx, nil); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, postern.ErrHookTimeout) {

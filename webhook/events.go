@@ -1,12 +1,10 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -32,27 +30,16 @@ type EventOptions struct {
 func Subscriber(name, endpoint string, secrets Secrets, o EventOptions) (postern.Subscriber, error) {
 	u, err := url.Parse(endpoint)
 	switch {
-	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "": // the error would show a password in it
+	case !isWebURL(u, err):
 		return postern.Subscriber{}, errors.New("webhook: the endpoint must be an absolute http or https URL")
 	case len(secrets) == 0:
 		return postern.Subscriber{}, errors.New("webhook: without a secret nobody can tell who sent an event")
 	}
-	e := eventEndpoint{
-		url: endpoint, secrets: secrets, now: o.Now,
-		client: outbound.NewClient(outbound.Policy{Hosts: []string{outbound.Host(endpoint)}}),
-	}
-	if e.now == nil {
-		e.now = time.Now
-	}
+	e := eventEndpoint{newSender(endpoint, secrets, o.Now, outbound.Policy{Hosts: []string{outbound.Host(endpoint)}})}
 	return postern.Subscriber{Name: name, Types: o.Types, Deliver: e.deliver}, nil
 }
 
-type eventEndpoint struct {
-	url     string
-	secrets Secrets
-	now     func() time.Time
-	client  *http.Client
-}
+type eventEndpoint struct{ *sender }
 
 func (e *eventEndpoint) deliver(ctx context.Context, event postern.Event) error {
 	body, err := json.Marshal(struct {
@@ -63,19 +50,13 @@ func (e *eventEndpoint) deliver(ctx context.Context, event postern.Event) error 
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(body))
+	req, err := e.request(ctx, event.ID.String(), body)
 	if err != nil {
-		return errors.New("webhook: no request can be made to the endpoint")
+		return fmt.Errorf("webhook: %w", err)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	e.secrets.sign(req.Header, event.ID.String(), e.now(), body)
 	res, err := e.client.Do(req)
 	if err != nil {
-		var of *url.Error
-		if errors.As(err, &of) {
-			err = of.Err // without the URL, in which there may be secrets
-		}
-		return fmt.Errorf("webhook: %w", err)
+		return fmt.Errorf("webhook: %w", withoutURL(err))
 	}
 	defer res.Body.Close()
 	if res.StatusCode < 200 || res.StatusCode > 299 {
