@@ -56,33 +56,25 @@ func TestAuditLogIsReadByItsIndex(t *testing.T) {
 		} {
 			execute(t, st.DB(), inDialect(st, statement))
 		}
-		explain := "EXPLAIN QUERY PLAN "
-		if isPostgres(st) {
-			explain = "EXPLAIN "
-		}
-		seen := recorder{}
-		seeing := store.New(st.DB().WithQueryHook(&seen))
-		tx := begin(t, seeing)
-		defer tx.Rollback()
-		joined := seeing.Join(tx)
-		_, err := joined.ListAuditEntries(t.Context(), postern.AuditSearch{Limit: 50, CountTo: 1000})
-		ok(t, err)
-		_, err = joined.DropAuditEntries(t.Context(), at.Add(-time.Hour), 100)
-		ok(t, err)
+		plans := plansOf(t, st, func(joined *store.Store) {
+			_, err := joined.ListAuditEntries(t.Context(), postern.AuditSearch{Limit: 50, CountTo: 1000})
+			ok(t, err)
+			_, err = joined.DropAuditEntries(t.Context(), at.Add(-time.Hour), 100)
+			ok(t, err)
+		})
 		explained := 0
-		for _, query := range seen.texts {
-			list, drop := strings.Contains(query, "ORDER BY"), strings.HasPrefix(query, "WITH")
+		for _, p := range plans {
+			list, drop := strings.Contains(p.query, "ORDER BY"), strings.HasPrefix(p.query, "WITH")
 			if !list && !drop {
 				continue // the count reads as many rows as it may, by whatever way
 			}
 			explained++
-			plan := planOf(t, tx, explain+query)
-			if !strings.Contains(plan, "postern_audit_log_created_at_idx") || regexp.MustCompile(`Sort|Seq Scan|TEMP B-TREE`).MatchString(plan) {
-				t.Errorf("got a plan without the index, or one that sorts:\n%s\n%s", query, plan)
+			if !strings.Contains(p.text, "postern_audit_log_created_at_idx") || regexp.MustCompile(`Sort|Seq Scan|TEMP B-TREE`).MatchString(p.text) {
+				t.Errorf("got a plan without the index, or one that sorts:\n%s\n%s", p.query, p.text)
 			}
 		}
 		if explained != 2 {
-			t.Errorf("got %d statements, want 2: %q", explained, seen.texts)
+			t.Errorf("got %d statements, want 2: %q", explained, plans)
 		}
 	})
 }
