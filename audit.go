@@ -102,7 +102,7 @@ func (a *Auth) audit(ctx context.Context, tx Tx, what action, actor *User, detai
 		return err
 	}
 	e := AuditEntry{ID: uuid.Must(uuid.NewV7()), Payload: text, CreatedAt: a.now()}
-	if ip := requestInfo(ctx).IP; ip.IsValid() {
+	if ip := RequestInfoFromContext(ctx).IP; ip.IsValid() {
 		e.IPAddress = ip.WithZone("").String()
 	}
 	return tx.AddAuditEntry(ctx, e)

@@ -586,9 +586,7 @@ func WithRequestInfo(ctx context.Context, r RequestInfo) context.Context {
 
 // RequestInfoFromContext returns what is known of the request, the zero RequestInfo
 // for nothing.
-func RequestInfoFromContext(ctx context.Context) RequestInfo { return requestInfo(ctx) }
-
-func requestInfo(ctx context.Context) RequestInfo {
+func RequestInfoFromContext(ctx context.Context) RequestInfo {
 	r, _ := ctx.Value(requestInfoKey{}).(RequestInfo)
 	return r
 }

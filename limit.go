@@ -162,7 +162,7 @@ func (a *Auth) LimitRequest(ctx context.Context, l RequestLimit) error {
 }
 
 // clientKey is what is counted as one client, "" for nobody knows whom.
-func clientKey(ctx context.Context) string { return networkOf(requestInfo(ctx).IP) }
+func clientKey(ctx context.Context) string { return networkOf(RequestInfoFromContext(ctx).IP) }
 
 // networkOf names an address, or the network that one subscriber has.
 func networkOf(ip netip.Addr) string {

@@ -307,7 +307,7 @@ func (a *Auth) actionURL(ctx context.Context, t MailType, link, target string) s
 
 // externalURL is the base of links in the mails of a request.
 func (a *Auth) externalURL(ctx context.Context) string {
-	return either(requestInfo(ctx).ExternalURL, a.cfg.ExternalURL)
+	return either(RequestInfoFromContext(ctx).ExternalURL, a.cfg.ExternalURL)
 }
 
 func (a *Auth) linkPath(t MailType) string {
@@ -340,7 +340,7 @@ func (a *Auth) languages(ctx context.Context, u *User) []string {
 	var profile struct {
 		Locale string `json:"locale"`
 	}
-	wanted := requestInfo(ctx).Languages
+	wanted := RequestInfoFromContext(ctx).Languages
 	if u.UserMetadata.Decode(&profile) == nil && profile.Locale != "" {
 		return append([]string{profile.Locale}, wanted...)
 	}

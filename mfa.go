@@ -117,7 +117,7 @@ func (a *Auth) ChallengeFactor(ctx context.Context, c *Caller, factorID uuid.UUI
 			return nil, err
 		}
 	}
-	ch := &ChallengeRecord{ID: uuid.Must(uuid.NewRandom()), FactorID: f.ID, CreatedAt: a.now(), IP: requestInfo(ctx).IP}
+	ch := &ChallengeRecord{ID: uuid.Must(uuid.NewRandom()), FactorID: f.ID, CreatedAt: a.now(), IP: RequestInfoFromContext(ctx).IP}
 	issued := &FactorChallenge{ID: ch.ID, Type: f.FactorType}
 	if f.FactorType == FactorWebAuthn {
 		if issued.WebAuthn, err = a.webauthnChallenge(ctx, c.User, f, ch); err != nil {
@@ -274,7 +274,7 @@ func (a *Auth) challengeOf(ctx context.Context, f *FactorRecord, id uuid.UUID) (
 		return nil, fail(KindUnprocessable, ErrMFAFactorNotFound, "MFA factor with the provided challenge ID not found")
 	case err != nil:
 		return nil, internal("Database error finding Challenge", err)
-	case ch.VerifiedAt != nil, ch.IP != requestInfo(ctx).IP:
+	case ch.VerifiedAt != nil, ch.IP != RequestInfoFromContext(ctx).IP:
 		return nil, challengeUsed()
 	case a.over(ch.CreatedAt, a.cfg.MFA.ChallengeExpiry):
 		return nil, fail(KindUnprocessable, ErrMFAChallengeExpired,

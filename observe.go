@@ -114,7 +114,7 @@ type requestIDHandler struct{ slog.Handler }
 
 // Handle adds the id, if there is one.
 func (h requestIDHandler) Handle(ctx context.Context, r slog.Record) error {
-	if id := requestInfo(ctx).ID; id != "" {
+	if id := RequestInfoFromContext(ctx).ID; id != "" {
 		r.AddAttrs(slog.String("request_id", id))
 	}
 	return h.Handler.Handle(ctx, r)

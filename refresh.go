@@ -91,7 +91,7 @@ func (a *Auth) refreshV2(ctx context.Context, token refreshtoken.Token) (*Sessio
 // rotate replaces the newest refresh token by its successor: one conditional
 // write, which only one of many at once can win.
 func (a *Auth) rotate(ctx context.Context, s *SessionRecord, user *UserRecord) (*Session, error) {
-	now, info := a.now(), requestInfo(ctx)
+	now, info := a.now(), RequestInfoFromContext(ctx)
 	err := a.store.RotateSession(ctx, SessionRotation{
 		ID: s.ID, From: *s.RefreshTokenCounter, At: now, UserAgent: info.UserAgent, IP: info.IP,
 	})
@@ -282,7 +282,7 @@ func (a *Auth) upgrade(ctx context.Context, old *LegacyToken, s *SessionRecord, 
 	if err != nil {
 		return nil, err
 	}
-	info := requestInfo(ctx)
+	info := RequestInfoFromContext(ctx)
 	err = a.store.UpgradeSession(ctx, SessionUpgrade{
 		TokenID: old.ID, SessionID: s.ID, Key: key, At: a.now(), UserAgent: info.UserAgent, IP: info.IP,
 	})

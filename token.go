@@ -38,7 +38,7 @@ type Session struct {
 // addSession stores a new session of a user, in the transaction that decided to
 // open it, and notes the sign-in.
 func (a *Auth) addSession(ctx context.Context, tx Tx, user *UserRecord, method string) (*SessionRecord, error) {
-	now, info := a.now(), requestInfo(ctx)
+	now, info := a.now(), RequestInfoFromContext(ctx)
 	s := &SessionRecord{
 		ID: uuid.Must(uuid.NewRandom()), UserID: user.ID, CreatedAt: now, UpdatedAt: now,
 		AAL: aal1, AMR: []AMREntry{{Method: method, At: now}},
