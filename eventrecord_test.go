@@ -507,7 +507,7 @@ func TestEveryMethodOfTxIsRecordedOrTellsNothing(t *testing.T) {
 		FindCaller FindSession UserSessions FindFactor FindChallenge FindRecoveryCodes Passkeys FindOneTimeToken UsersByNewEmail
 		UsersByNewPhone FindFlow FindFlowByCode NewestFlow FindLegacyToken FindCustomProvider CustomProviders Keys
 		DropOneTimeTokens PutOneTimeToken TakeOneTimeToken
-		RotateSession RaiseSession LowerSessions UpgradeSession DropLegacyToken
+		RotateSession RefreshSession RaiseSession LowerSessions UpgradeSession DropLegacyToken
 		DropUnverifiedFactors AddChallenge TakeChallenge DropChallenges TakeRecoveryCode
 		AddCeremony TakeCeremony DropCeremonies AddFlow ReturnToFlow IssueAuthCode TakeFlow DropFlows
 		Count Claim DropCounter DropCounters AddCustomProvider UpdateCustomProvider DeleteCustomProvider

@@ -58,12 +58,16 @@ func refreshTokenNotFound() *Error {
 
 // refreshV2 makes one attempt; ErrNoRow asks for another.
 func (a *Auth) refreshV2(ctx context.Context, token refreshtoken.Token) (*Session, error) {
-	s, user, err := a.store.FindSession(ctx, token.SessionID())
+	rotation := a.rotation(ctx, token)
+	s, user, rotated, err := a.findForRefresh(ctx, rotation)
 	if errors.Is(err, ErrNoRow) {
 		return nil, refreshTokenNotFound()
 	}
 	if err != nil {
 		return nil, internal("failed to load session from database", err)
+	}
+	if rotated {
+		return a.rotated(ctx, s, user)
 	}
 	if s.RefreshTokenCounter == nil || s.RefreshTokenKey == "" {
 		return nil, refreshTokenNotFound()
@@ -82,19 +86,34 @@ func (a *Auth) refreshV2(ctx context.Context, token refreshtoken.Token) (*Sessio
 	case behind < 0:
 		return nil, invalid("Invalid Refresh Token: Not Issued By This Server")
 	case behind == 0:
-		return a.rotate(ctx, s, user)
+		return a.rotate(ctx, s, user, rotation)
 	default:
 		return a.reuse(ctx, s, user, behind == 1)
 	}
 }
 
+// rotation is what happens to a session of which the newest token is presented.
+func (a *Auth) rotation(ctx context.Context, token refreshtoken.Token) SessionRotation {
+	info := RequestInfoFromContext(ctx)
+	r := SessionRotation{ID: token.SessionID(), From: token.Counter(), At: a.now(), UserAgent: info.UserAgent, IP: info.IP}
+	r.Signed, r.MAC = token.Signed()
+	return r
+}
+
+// findForRefresh returns a session and its user. Where sessions have no end by the
+// configuration, the store may rotate the token at once if all is as it should be.
+func (a *Auth) findForRefresh(ctx context.Context, r SessionRotation) (s *SessionRecord, user *UserRecord, rotated bool, err error) {
+	if limit := a.cfg.Session; limit.Timebox > 0 || limit.InactivityTimeout > 0 || limit.AllowLowAAL > 0 || limit.SinglePerUser {
+		s, user, err = a.store.FindSession(ctx, r.ID)
+		return s, user, false, err
+	}
+	return a.store.RefreshSession(ctx, r)
+}
+
 // rotate replaces the newest refresh token by its successor: one conditional
 // write, which only one of many at once can win.
-func (a *Auth) rotate(ctx context.Context, s *SessionRecord, user *UserRecord) (*Session, error) {
-	now, info := a.now(), RequestInfoFromContext(ctx)
-	err := a.store.RotateSession(ctx, SessionRotation{
-		ID: s.ID, From: *s.RefreshTokenCounter, At: now, UserAgent: info.UserAgent, IP: info.IP,
-	})
+func (a *Auth) rotate(ctx context.Context, s *SessionRecord, user *UserRecord, r SessionRotation) (*Session, error) {
+	err := a.store.RotateSession(ctx, r)
 	if errors.Is(err, ErrNoRow) {
 		return nil, err
 	}
@@ -102,6 +121,11 @@ func (a *Auth) rotate(ctx context.Context, s *SessionRecord, user *UserRecord) (
 		return nil, internal("failed to update session information", err)
 	}
 	*s.RefreshTokenCounter++
+	return a.rotated(ctx, s, user)
+}
+
+// rotated answers with the successor.
+func (a *Auth) rotated(ctx context.Context, s *SessionRecord, user *UserRecord) (*Session, error) {
 	token, err := a.refreshToken(s)
 	if err != nil {
 		return nil, err

@@ -131,6 +131,13 @@ type sessionStore interface {
 	// counter no longer is r.From: somebody else was first.
 	RotateSession(ctx context.Context, r SessionRotation) error
 
+	// RefreshSession returns a session and its user as FindSession does. A store may
+	// besides do in the same step what RotateSession does, and says so by rotated, if
+	// r.Signed is signed with the session's key by r.MAC (package refreshtoken), the
+	// counter is r.From, the session has neither an end nor an OAuth client, and its
+	// user has never been banned; what it returns is how it is then.
+	RefreshSession(ctx context.Context, r SessionRotation) (s *SessionRecord, u *UserRecord, rotated bool, err error)
+
 	// RaiseSession notes that a second factor was used in a session: its level and
 	// factor, and the method among its AMR entries, with the time where it is there
 	// already. The session gets a new key, its counter grows by two, and its legacy
@@ -528,6 +535,9 @@ type SessionRotation struct {
 	At        time.Time
 	UserAgent string
 	IP        netip.Addr
+
+	// Signed and MAC are the refresh token's text and signature, for RefreshSession.
+	Signed, MAC []byte
 }
 
 // SessionRaise is what a second factor changes in a session.

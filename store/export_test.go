@@ -5,7 +5,9 @@ package store
 func Functions() map[string]string {
 	texts := map[string]string{}
 	for _, f := range functions {
-		texts[f.text] = f.params
+		if f.text != "" {
+			texts[f.text] = f.params
+		}
 	}
 	return texts
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -20,7 +21,11 @@ const (
 	factorPart
 	sessionPart
 	amrPart
+	rotatedPart // no row: that the session was moved on
 )
+
+// partSeparator stands between parts of which several come in one value.
+const partSeparator = 0x1e
 
 // found is what a hot statement finds: a user, perhaps with a session.
 type found struct {
@@ -29,6 +34,7 @@ type found struct {
 	factors    []*factorRow
 	session    *sessionRow
 	amr        []*amrRow
+	rotated    bool
 }
 
 // find runs a hot statement. sql.ErrNoRows says that there is no such user.
@@ -40,14 +46,14 @@ func (c conn) find(ctx context.Context, by statement, args ...any) (*found, erro
 	defer rows.Close()
 	var f found
 	for rows.Next() {
-		var kind partKind
 		var values sql.RawBytes
-		if err := rows.Scan(&kind, &values); err != nil {
+		if err := rows.Scan(&values); err != nil {
 			return nil, err
 		}
-		row := f.row(kind)
-		if err := json.Unmarshal(values, &row); err != nil {
-			return nil, fmt.Errorf("decode part %d: %w", kind, err)
+		for part := range bytes.SplitSeq(values, []byte{partSeparator}) {
+			if err := f.add(part); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := cmp.Or(rows.Err(), rows.Close()); err != nil {
@@ -58,6 +64,20 @@ func (c conn) find(ctx context.Context, by statement, args ...any) (*found, erro
 	}
 	f.sort()
 	return &f, nil
+}
+
+// add adds what a JSON array has in it: a partKind, which is a single digit, and the
+// values of a row.
+func (f *found) add(part []byte) error {
+	if len(part) < 2 {
+		return nil // nothing was found
+	}
+	var kind partKind
+	row := append([]any{&kind}, f.row(partKind(part[1]-'0'))...)
+	if err := json.Unmarshal(part, &row); err != nil {
+		return fmt.Errorf("decode part %d: %w", kind, err)
+	}
+	return nil
 }
 
 // row adds a row and returns where its columns belong: encoding/json decodes an
@@ -74,6 +94,9 @@ func (f *found) row(kind partKind) []any {
 		return pointers(grow(&f.identities))
 	case factorPart:
 		return pointers(grow(&f.factors))
+	case rotatedPart:
+		f.rotated = true
+		return nil
 	}
 	return pointers(grow(&f.amr))
 }

@@ -13,14 +13,31 @@ import (
 // function is a hot statement in PostgreSQL's own keeping. What is sent through a
 // pooler in transaction mode is planned anew each time, which for these takes several
 // times as long as their work; the plans of a function's statements stay with the
-// server's process, whoever calls it.
+// server's process, whoever calls it. It returns one value: to call what returns rows
+// is a third dearer.
 //
 // A function is named by what it does, so that several versions of this package can
 // use one database.
 type function struct {
-	params  string // types
-	text    string // the statement, with $1 and so on
-	changes bool   // it changes rows, and says how many, instead of reading the rows kind and part
+	params     string // types
+	text       string // the statement, with $1 and so on
+	returns    string // type and volatility
+	definition string // in PL/pgSQL
+}
+
+// reading is a function that returns the parts that a query finds (find.go) in one text.
+// JSON has no such character in it (RFC 7464 §2.1).
+func reading(params, query string) function {
+	return function{params, query, "text STABLE", "BEGIN RETURN " + parts(query) + "; END"}
+}
+
+func parts(query string) string {
+	return fmt.Sprintf(`(SELECT string_agg(p.part::text, chr(%d)) FROM (%s) p(part))`, partSeparator, query)
+}
+
+// changing is a function that changes rows, and returns how many.
+func changing(params, statement string) function {
+	return function{params, statement, "bigint", "DECLARE n bigint; BEGIN " + statement + "; GET DIAGNOSTICS n = ROW_COUNT; RETURN n; END"}
 }
 
 func (f function) name() string {
@@ -34,32 +51,26 @@ func (f function) call() string {
 	for i := range strings.Split(f.params, ",") {
 		args = append(args, fmt.Sprintf("$%d", i+1))
 	}
-	columns := "kind, part"
-	if f.changes {
-		columns = "rows"
-	}
-	return fmt.Sprintf("SELECT %s FROM auth.%s(%s)", columns, f.name(), strings.Join(args, ", "))
+	return fmt.Sprintf("SELECT auth.%s(%s)", f.name(), strings.Join(args, ", "))
 }
 
 // create makes the function under a name. Its plans are kept for as long as nobody
 // analyses the tables, and so must not depend on how small these were at first.
 func (f function) create(name string) string {
-	returns, body := "TABLE (kind integer, part json) STABLE ROWS 5", "BEGIN RETURN QUERY "+f.text+"; END"
-	if f.changes {
-		returns, body = "TABLE (rows bigint) ROWS 1", "BEGIN "+f.text+"; GET DIAGNOSTICS rows = ROW_COUNT; RETURN NEXT; END"
-	}
-	return fmt.Sprintf("CREATE OR REPLACE FUNCTION auth.%s(%s) RETURNS %s LANGUAGE plpgsql SET enable_seqscan = off AS $query$ %s $query$", name, f.params, returns, body)
+	return fmt.Sprintf("CREATE OR REPLACE FUNCTION auth.%s(%s) RETURNS %s LANGUAGE plpgsql SET enable_seqscan = off AS $query$ %s $query$",
+		name, f.params, f.returns, f.definition)
 }
 
 // functions are those of the statements that take longer to plan than to run.
 var functions = map[statement]function{
-	findUser:           {params: "uuid", text: userParts(`$1`)},
-	findUserByEmail:    {params: "text, text", text: userParts(idByEmail)},
-	findUserByPhone:    {params: "text, text", text: userParts(idByPhone)},
-	findUserByIdentity: {params: "text, text", text: userParts(idByIdentity)},
-	findCaller:         {params: "uuid, uuid", text: userParts(`$1`) + sessionParts(`$2`) + ` AND t.user_id = $1`},
-	findSession:        {params: "uuid", text: userParts(idBySession) + sessionParts(`$1`)},
-	rotateSession:      {params: "uuid, bigint, bigint, timestamp, timestamptz, text, inet", text: rotation, changes: true},
+	findUser:           reading("uuid", userParts(`$1`)),
+	findUserByEmail:    reading("text, text", userParts(idByEmail)),
+	findUserByPhone:    reading("text, text", userParts(idByPhone)),
+	findUserByIdentity: reading("text, text", userParts(idByIdentity)),
+	findCaller:         reading("uuid, uuid", userParts(`$1`)+sessionParts(`$2`)+` AND t.user_id = $1`),
+	findSession:        reading("uuid", foundBySession),
+	rotateSession:      changing(rotationParams, rotation),
+	refreshSession:     refreshing,
 }
 
 // makeFunctions makes those that are not there. Those of other versions stay, which may

@@ -33,6 +33,7 @@ const (
 	findCaller                          // user id, session id
 	findSession                         // session id
 	rotateSession                       // session id, counter, next counter, time, time, user agent, address
+	refreshSession                      // the same, what is signed, signature; PostgreSQL only
 	spendToken                          // key, full after the first token, time, time for a token, latest time that is not too late
 	bucketFull                          // key
 	dropBucket                          // key
@@ -52,7 +53,7 @@ func newStatements(sqlite bool) statements {
 	}
 	for id, f := range functions {
 		if texts[id] = f.call(); sqlite {
-			texts[id] = f.text
+			texts[id] = f.text // "" for what only PostgreSQL does
 		}
 	}
 	if sqlite {
@@ -82,8 +83,11 @@ func sessionParts(id string) string {
 }
 
 func part[Row any](kind partKind, table, key, value string) string {
-	return fmt.Sprintf(`SELECT %d, json_build_array(%s) FROM auth.%s t WHERE t.%s = %s`, kind, columnList[Row]("t"), table, key, value)
+	return fmt.Sprintf(`SELECT json_build_array(%d, %s) FROM auth.%s t WHERE t.%s = %s`, kind, columnList[Row]("t"), table, key, value)
 }
+
+// foundBySession selects a session and its user.
+var foundBySession = userParts(idBySession) + sessionParts(`$1`)
 
 // Look-ups by an address see what GoTrue sees: rows of its only instance.
 const (
@@ -100,6 +104,8 @@ const (
 	idBySession = `(SELECT s.user_id FROM auth.sessions s WHERE s.id = $1)`
 
 	// The time is there twice because the columns' types differ in PostgreSQL.
+	rotationParams = "uuid, bigint, bigint, timestamp, timestamptz, text, inet"
+
 	rotation = `UPDATE auth.sessions SET refresh_token_counter = $3, refreshed_at = $4, updated_at = $5,
 		user_agent = $6, ip = $7 WHERE id = $1 AND refresh_token_counter = $2`
 )

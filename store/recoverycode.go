@@ -24,7 +24,7 @@ type recoveryFactorRow struct {
 
 // recoveryPart selects a user's recovery codes as if they were a row of mfa_factors.
 func recoveryPart(userID string) string {
-	return fmt.Sprintf(`SELECT %d, json_build_array(t.id, t.created_at, t.updated_at, 'verified', t.friendly_name, '%s',
+	return fmt.Sprintf(`SELECT json_build_array(%d, t.id, t.created_at, t.updated_at, 'verified', t.friendly_name, '%s',
 		NULL, NULL, NULL, NULL) FROM auth.postern_recovery_factors t WHERE t.user_id = %s`, factorPart, postern.FactorRecoveryCode, userID)
 }
 

@@ -172,15 +172,18 @@ func (s *Store) RotateSession(ctx context.Context, r postern.SessionRotation) er
 	if err := storable(r); err != nil {
 		return explain("rotate a session", err)
 	}
-	at := newInstant(r.At)
 	return s.write(ctx, func(ctx context.Context, c conn) error {
-		n, err := c.change(ctx, rotateSession, r.ID, r.From, r.From+1, at, at,
-			sql.Null[string]{V: r.UserAgent, Valid: r.UserAgent != ""}, address{r.IP})
+		n, err := c.change(ctx, rotateSession, rotationArgs(r)...)
 		if err == nil && n == 0 {
 			err = sql.ErrNoRows
 		}
 		return c.fault("rotate a session", err)
 	})
+}
+
+func rotationArgs(r postern.SessionRotation) []any {
+	at, agent := newInstant(r.At), sql.Null[string]{V: r.UserAgent, Valid: r.UserAgent != ""}
+	return []any{r.ID, r.From, r.From + 1, at, at, agent, address{r.IP}}
 }
 
 // RaiseSession implements postern.Store.

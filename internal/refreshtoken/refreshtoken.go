@@ -79,6 +79,9 @@ func (t Token) Verify(key []byte) bool {
 	return t.version == V2 && len(key) == KeySize && hmac.Equal(t.mac, mac(t.signed, key))
 }
 
+// Signed returns what Verify checks the MAC of, for whoever else has the key.
+func (t Token) Signed() (signed, mac []byte) { return t.signed, t.mac }
+
 // Issue returns the token of version 2 with this counter, which must not be
 // negative. key is the session's, as NewKey makes it.
 func Issue(sessionID uuid.UUID, counter int64, key []byte) string {

@@ -46,6 +46,14 @@ func (s tracedStore) FindSession(ctx context.Context, id uuid.UUID) (*postern.Se
 	return session, user, err
 }
 
+// RefreshSession is a span of its own.
+func (s tracedStore) RefreshSession(ctx context.Context, r postern.SessionRotation) (*postern.SessionRecord, *postern.UserRecord, bool, error) {
+	ctx, span := s.telemetry.tracer.Start(ctx, "store refresh session")
+	session, user, rotated, err := s.Store.RefreshSession(ctx, r)
+	end(span, err)
+	return session, user, rotated, err
+}
+
 // Mailer returns m with a span around each mail, and nil for nil.
 func (t *Telemetry) Mailer(m postern.Mailer) postern.Mailer {
 	if m == nil {
