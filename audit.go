@@ -85,6 +85,14 @@ func userTraits(u *User) traits {
 // audit appends to the log what an actor did, nil for an operator, in the
 // transaction that does it.
 func (a *Auth) audit(ctx context.Context, tx Tx, what action, actor *User, details traits) error {
+	e, err := a.auditEntry(ctx, what, actor, details)
+	if err != nil {
+		return err
+	}
+	return tx.AddAuditEntry(ctx, e)
+}
+
+func (a *Auth) auditEntry(ctx context.Context, what action, actor *User, details traits) (e AuditEntry, err error) {
 	payload := map[string]any{"action": what.name, "log_type": what.logType}
 	if actor == nil {
 		payload["actor_id"], payload["actor_username"], payload["actor_via_sso"] = uuid.Nil, a.operatorRole(ctx), false
@@ -97,15 +105,12 @@ func (a *Auth) audit(ctx context.Context, tx Tx, what action, actor *User, detai
 	if details != nil {
 		payload["traits"] = details
 	}
-	text, err := NewMetadata(payload)
-	if err != nil {
-		return err
-	}
-	e := AuditEntry{ID: uuid.Must(uuid.NewV7()), Payload: text, CreatedAt: a.now()}
+	e = AuditEntry{ID: uuid.Must(uuid.NewV7()), CreatedAt: a.now()}
 	if ip := RequestInfoFromContext(ctx).IP; ip.IsValid() {
 		e.IPAddress = ip.WithZone("").String()
 	}
-	return tx.AddAuditEntry(ctx, e)
+	e.Payload, err = NewMetadata(payload)
+	return e, err
 }
 
 // operatorRole is the role in the token that an operator came with, and the first
@@ -137,7 +142,7 @@ func (a *Auth) audited(st Store) Store {
 }
 
 // auditedStore tells its Auth of the audit entries that were committed. Entries are
-// written in transactions only.
+// written in transactions, and with sessions.
 type auditedStore struct {
 	Store
 	auth *Auth
@@ -153,6 +158,14 @@ func (s auditedStore) InTx(ctx context.Context, fn func(Tx) error) error {
 		s.auth.logAudit(ctx, tx.entries)
 	}
 	return err
+}
+
+func (s auditedStore) OpenSession(ctx context.Context, o SessionOpening) (user *UserRecord, err error) {
+	err = s.InTx(ctx, func(tx Tx) error {
+		user, err = tx.OpenSession(ctx, o)
+		return err
+	})
+	return user, err
 }
 
 // auditedTx remembers what is written into the audit log.
@@ -171,6 +184,14 @@ func (tx *auditedTx) AddAuditEntry(ctx context.Context, e AuditEntry) error {
 		return nil
 	}
 	return tx.Tx.AddAuditEntry(ctx, e)
+}
+
+func (tx *auditedTx) OpenSession(ctx context.Context, o SessionOpening) (*UserRecord, error) {
+	tx.entries = append(tx.entries, *o.Entry)
+	if tx.noTable {
+		o.Entry = nil
+	}
+	return tx.Tx.OpenSession(ctx, o)
 }
 
 // logAudit logs entries, or keeps them until a transaction of the application is

@@ -115,7 +115,7 @@ func (r *recording) tellUpdate(before, after *UserRecord) error {
 	if changed := changedMembers(&before.User, &after.User); len(changed) > 0 {
 		errs = append(errs, r.tell(EventUserUpdated, after.ID, EventData{User: after.stored(), Changed: changed}))
 	}
-	if before.PasswordHash != after.PasswordHash && !after.rehashed {
+	if before.PasswordHash != after.PasswordHash {
 		errs = append(errs, r.tell(EventPasswordChanged, after.ID, EventData{}))
 	}
 	for _, i := range identitiesBeside(before.Identities, after.Identities) {
@@ -200,6 +200,19 @@ func (r *recording) AddSession(ctx context.Context, s *SessionRecord) error {
 	if err := r.Tx.AddSession(ctx, s); err != nil {
 		return err
 	}
+	return r.tellSignedIn(s)
+}
+
+// OpenSession implements Tx.
+func (r *recording) OpenSession(ctx context.Context, o SessionOpening) (*UserRecord, error) {
+	user, err := r.Tx.OpenSession(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return user, r.tellSignedIn(o.Session)
+}
+
+func (r *recording) tellSignedIn(s *SessionRecord) error {
 	session := &EventSession{ID: s.ID, UserAgent: s.UserAgent}
 	if s.IP.IsValid() {
 		session.IP = s.IP.String()

@@ -43,6 +43,11 @@ func (r *recorder) AddSession(ctx context.Context, s *SessionRecord) error {
 	return r.InTx(ctx, func(tx Tx) error { return tx.AddSession(ctx, s) })
 }
 
+// OpenSession implements Store.
+func (r *recorder) OpenSession(ctx context.Context, o SessionOpening) (*UserRecord, error) {
+	return alone(ctx, r, func(tx Tx) (*UserRecord, error) { return tx.OpenSession(ctx, o) })
+}
+
 // EndSession implements Store.
 func (r *recorder) EndSession(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
 	return alone(ctx, r, func(tx Tx) (uuid.UUID, error) { return tx.EndSession(ctx, id) })

@@ -187,33 +187,21 @@ func (a *Auth) refuseBanned(u *UserRecord) error {
 }
 
 // openPasswordSession opens the session, unless the password that was proven
-// was changed while it was being checked.
+// was changed while it was being checked. rehash replaces its hash, unless empty.
 func (a *Auth) openPasswordSession(ctx context.Context, proven *UserRecord, provider string, rehash Secret) (*Session, error) {
-	return a.openSession(ctx, proven.ID, provider, methodPassword, func(u *UserRecord) error {
-		if u.PasswordHash != proven.PasswordHash {
-			return invalidCredentials()
-		}
-		if rehash != "" {
-			u.PasswordHash, u.rehashed = rehash, true
-		}
-		return nil
+	session, err := a.newSession(ctx, proven.ID, methodPassword)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := a.auditEntry(ctx, actionLogin, &proven.User, viaProvider(provider))
+	if err != nil {
+		return nil, err
+	}
+	user, err := a.store.OpenSession(ctx, SessionOpening{
+		PasswordHash: proven.PasswordHash, NewHash: Secret(either(string(rehash), string(proven.PasswordHash))),
+		Session: session, Entry: &entry,
 	})
-}
-
-// openSession opens a session of a user who has just authenticated, in one
-// transaction with what edit decides and changes.
-func (a *Auth) openSession(ctx context.Context, id uuid.UUID, provider, method string, edit func(*UserRecord) error) (*Session, error) {
-	var user *UserRecord
-	var session *SessionRecord
-	err := a.store.InTx(ctx, func(tx Tx) error {
-		var err error
-		if user, err = a.stampSignIn(ctx, tx, id, edit); err != nil {
-			return err
-		}
-		session, err = a.recordSignIn(ctx, tx, user, viaProvider(provider), method)
-		return err
-	})
-	if errors.Is(err, ErrNoRow) { // deleted since it was looked up
+	if errors.Is(err, ErrNoRow) { // changed, or deleted since it was looked up
 		return nil, invalidCredentials()
 	}
 	if err != nil {

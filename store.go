@@ -115,6 +115,12 @@ type sessionStore interface {
 	// user is gone.
 	AddSession(ctx context.Context, s *SessionRecord) error
 
+	// OpenSession notes in the user's row that it signed in with its password and which
+	// hash of that is to be kept, writes the entry into the audit log, and stores the
+	// session, at once or not at all. It returns the user as it then is. ErrNoRow when
+	// the user is gone, or its password is no longer the one that was proven.
+	OpenSession(ctx context.Context, o SessionOpening) (*UserRecord, error)
+
 	// FindCaller returns a user as FindUser does, and its session of the given
 	// id; the session is nil when it has none of that id. This is the one
 	// statement behind every authenticated request.
@@ -472,10 +478,6 @@ type UserRecord struct {
 	// user who has no password.
 	PasswordHash Secret
 
-	// rehashed says, in an update, that PasswordHash is another hash of the same
-	// password: no change that anybody is told of.
-	rehashed bool
-
 	// CodeHashes are those of the user's outstanding one-time tokens. They are
 	// changed by PutOneTimeToken, TakeOneTimeToken and DropOneTimeTokens only.
 	CodeHashes map[OneTimeKind]string
@@ -538,6 +540,14 @@ type SessionRotation struct {
 
 	// Signed and MAC are the refresh token's text and signature, for RefreshSession.
 	Signed, MAC []byte
+}
+
+// SessionOpening is a sign-in with a password. Its time is the session's CreatedAt.
+type SessionOpening struct {
+	PasswordHash Secret // that was proven
+	NewHash      Secret // what is to be there from now on, mostly the same
+	Session      *SessionRecord
+	Entry        *AuditEntry // nil for none
 }
 
 // SessionRaise is what a second factor changes in a session.

@@ -36,23 +36,29 @@ type Session struct {
 }
 
 // addSession stores a new session of a user, in the transaction that decided to
-// open it, and notes the sign-in.
+// open it.
 func (a *Auth) addSession(ctx context.Context, tx Tx, user *UserRecord, method string) (*SessionRecord, error) {
-	now, info := a.now(), RequestInfoFromContext(ctx)
-	s := &SessionRecord{
-		ID: uuid.Must(uuid.NewRandom()), UserID: user.ID, CreatedAt: now, UpdatedAt: now,
-		AAL: aal1, AMR: []AMREntry{{Method: method, At: now}},
-		UserAgent: info.UserAgent, IP: info.IP,
-		RefreshTokenCounter: new(int64),
-	}
-	var err error
-	if s.RefreshTokenKey, err = a.newRefreshKey(s.ID); err != nil {
+	s, err := a.newSession(ctx, user.ID, method)
+	if err != nil {
 		return nil, err
 	}
 	if err := tx.AddSession(ctx, s); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+func (a *Auth) newSession(ctx context.Context, userID uuid.UUID, method string) (*SessionRecord, error) {
+	now, info := a.now(), RequestInfoFromContext(ctx)
+	s := &SessionRecord{
+		ID: uuid.Must(uuid.NewRandom()), UserID: userID, CreatedAt: now, UpdatedAt: now,
+		AAL: aal1, AMR: []AMREntry{{Method: method, At: now}},
+		UserAgent: info.UserAgent, IP: info.IP,
+		RefreshTokenCounter: new(int64),
+	}
+	var err error
+	s.RefreshTokenKey, err = a.newRefreshKey(s.ID)
+	return s, err
 }
 
 func (a *Auth) newRefreshKey(session uuid.UUID) (Secret, error) {

@@ -21,6 +21,10 @@ type auditRow struct {
 	IPAddress  text      `bun:"ip_address"` // text in PostgreSQL, too; '' when unknown
 }
 
+func newAuditRow(e postern.AuditEntry) *auditRow {
+	return &auditRow{ID: e.ID, Payload: newDocument(e.Payload), CreatedAt: newInstant(e.CreatedAt), IPAddress: text(e.IPAddress)}
+}
+
 func (r *auditRow) entry() postern.AuditEntry {
 	return postern.AuditEntry{
 		ID: r.ID, Payload: r.Payload.metadata(), CreatedAt: r.CreatedAt.Time, IPAddress: string(r.IPAddress),
@@ -29,12 +33,12 @@ func (r *auditRow) entry() postern.AuditEntry {
 
 // AddAuditEntry implements postern.Store.
 func (s *Store) AddAuditEntry(ctx context.Context, e postern.AuditEntry) error {
-	row := &auditRow{ID: e.ID, Payload: newDocument(e.Payload), CreatedAt: newInstant(e.CreatedAt), IPAddress: text(e.IPAddress)}
+	row := newAuditRow(e)
 	if err := storable(row); err != nil {
 		return explain("write to the audit log", err)
 	}
 	return s.write(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewInsert().Model(row).ModelTableExpr("?", c.table("audit_log_entries")).Exec(ctx)
+		_, err := c.change(ctx, addAuditEntry, arguments(row)...)
 		return c.fault("write to the audit log", err)
 	})
 }

@@ -71,6 +71,11 @@ var functions = map[statement]function{
 	findSession:        reading("uuid", foundBySession),
 	rotateSession:      changing(rotationParams, rotation),
 	refreshSession:     refreshing,
+	addSession:         changing(sessionParams, insertion[sessionRow]("sessions", 1)),
+	addMethod:          changing(methodParams, insertion[amrRow]("mfa_amr_claims", 1)),
+	addAuditEntry:      changing(auditParams, insertion[auditRow]("audit_log_entries", 1)),
+	stampSignIn:        changing(signInStampParams, signInStamp),
+	openSession:        opening,
 }
 
 // makeFunctions makes those that are not there. Those of other versions stay, which may

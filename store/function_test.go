@@ -44,7 +44,7 @@ func TestFunctionsThatAreGoneAreMadeAgain(t *testing.T) {
 // With plans for whatever is asked, since such are kept.
 func TestHotStatementsReadNoWholeTable(t *testing.T) {
 	t.Parallel()
-	argument := regexp.MustCompile(`\?\d`)
+	argument := regexp.MustCompile(`\?\d+`)
 	whole := regexp.MustCompile(`SCAN \w\b|Seq Scan on|users_instance_id_idx`)
 	dbtest.Each(t, func(t *testing.T, st *store.Store) {
 		manyRows(t, st)

@@ -34,6 +34,11 @@ const (
 	findSession                         // session id
 	rotateSession                       // session id, counter, next counter, time, time, user agent, address
 	refreshSession                      // the same, what is signed, signature; PostgreSQL only
+	addSession                          // a sessionRow
+	addMethod                           // an amrRow
+	addAuditEntry                       // an auditRow
+	stampSignIn                         // user id, hash that is there, hash to be there, time
+	openSession                         // the same, an auditRow, a sessionRow, an amrRow; PostgreSQL only
 	spendToken                          // key, full after the first token, time, time for a token, latest time that is not too late
 	bucketFull                          // key
 	dropBucket                          // key
@@ -85,6 +90,13 @@ func sessionParts(id string) string {
 func part[Row any](kind partKind, table, key, value string) string {
 	return fmt.Sprintf(`SELECT json_build_array(%d, %s) FROM auth.%s t WHERE t.%s = %s`, kind, columnList[Row]("t"), table, key, value)
 }
+
+// The types of the columns of rows that are inserted.
+const (
+	sessionParams = "uuid, uuid, timestamptz, timestamptz, uuid, auth.aal_level, timestamptz, timestamp, text, inet, text, uuid, text, text, bigint"
+	methodParams  = "uuid, uuid, text, timestamptz, timestamptz"
+	auditParams   = "uuid, uuid, json, timestamptz, text"
+)
 
 // foundBySession selects a session and its user.
 var foundBySession = userParts(idBySession) + sessionParts(`$1`)

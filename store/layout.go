@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -13,8 +14,9 @@ import (
 
 // column is a field of a row type.
 type column struct {
-	name  string // in the database
-	index []int  // of the field, for reflect's FieldByIndex
+	name     string // in the database
+	index    []int  // of the field, for reflect's FieldByIndex
+	nullZero bool   // what is zero is stored as NULL
 }
 
 // columnsOf includes the columns of rows that are embedded in one.
@@ -22,8 +24,8 @@ func columnsOf(row reflect.Type) []column {
 	var all []column
 	for _, field := range reflect.VisibleFields(row) {
 		if !field.Anonymous { // bun.BaseModel, or a row whose fields follow
-			name, _, _ := strings.Cut(field.Tag.Get("bun"), ",")
-			all = append(all, column{name, field.Index})
+			name, options, _ := strings.Cut(field.Tag.Get("bun"), ",")
+			all = append(all, column{name, field.Index, strings.Contains(options, "nullzero")})
 		}
 	}
 	return all
@@ -36,6 +38,35 @@ func columnList[Row any](alias string) string {
 		names = append(names, alias+"."+c.name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// insertion inserts a row whose values are parameters from $first on, in the order of
+// arguments.
+func insertion[Row any](table string, first int) string {
+	var names, params []string
+	for i, c := range columnsOf(reflect.TypeFor[Row]()) {
+		names, params = append(names, c.name), append(params, fmt.Sprintf("$%d", first+i))
+	}
+	return fmt.Sprintf("INSERT INTO auth.%s (%s) VALUES (%s)", table, strings.Join(names, ", "), strings.Join(params, ", "))
+}
+
+// arguments returns the values of a row as a hot statement takes them.
+func arguments[Row any](row *Row) (all []any) {
+	v := reflect.ValueOf(row).Elem()
+	for _, c := range columnsOf(v.Type()) {
+		field := v.FieldByIndex(c.index)
+		switch {
+		case c.nullZero && field.IsZero(), field.Kind() == reflect.Pointer && field.IsNil():
+			all = append(all, nil)
+		case field.Kind() == reflect.Pointer:
+			all = append(all, field.Elem().Interface())
+		case field.Kind() == reflect.String:
+			all = append(all, field.String())
+		default:
+			all = append(all, field.Interface())
+		}
+	}
+	return all
 }
 
 // pointers returns where the values of columnList belong, in a row that embeds no

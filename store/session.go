@@ -106,18 +106,19 @@ func (s *Store) AddSession(ctx context.Context, r *postern.SessionRecord) error 
 	if err := storable(row, entries); err != nil {
 		return explain("add a session", err)
 	}
-	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewInsert().Model(row).ModelTableExpr("?", c.table("sessions")).
-			Returning("NULL").Exec(ctx) // bun would ask for what became of the NULLs
-		if err != nil {
-			return c.orphan("add a session", err)
+	return s.transact(ctx, func(ctx context.Context, c conn) error { return c.addSession(ctx, row, entries) })
+}
+
+func (c conn) addSession(ctx context.Context, row *sessionRow, entries []amrRow) error {
+	if _, err := c.change(ctx, addSession, arguments(row)...); err != nil {
+		return c.orphan("add a session", err)
+	}
+	for i := range entries {
+		if _, err := c.change(ctx, addMethod, arguments(&entries[i])...); err != nil {
+			return c.fault("add a session's methods", err)
 		}
-		if len(entries) == 0 {
-			return nil
-		}
-		_, err = c.NewInsert().Model(&entries).ModelTableExpr("?", c.table("mfa_amr_claims")).Exec(ctx)
-		return c.fault("add a session's methods", err)
-	})
+	}
+	return nil
 }
 
 // orphan explains the error of an INSERT: a reference that it broke was to a row

@@ -46,6 +46,42 @@ func sessionRoundTripBare(t *testing.T, st postern.Store) {
 	isStored(t, st, u, s)
 }
 
+// openSession opens sessions with one AMR entry, as a sign-in has, and with several.
+func openSession(t *testing.T, st postern.Store) {
+	u := fullUser("a")
+	ok(t, st.AddUser(t.Context(), u))
+	var log []postern.AuditEntry
+	for n, methods := range []int{1, 2, 1} {
+		s, e := fullSession(u.ID), auditEntry("login", "Ada", moment(n))
+		s.AMR, s.CreatedAt = s.AMR[:methods], moment(20+n)
+		opening := postern.SessionOpening{PasswordHash: "another's", NewHash: "new", Session: s, Entry: &e}
+		isOpened := func(want error) {
+			t.Helper()
+			got, err := st.OpenSession(t.Context(), opening)
+			isError(t, "OpenSession", err, want)
+			if want != nil {
+				_, _, err := st.FindSession(t.Context(), s.ID)
+				isError(t, "FindSession", err, postern.ErrNoRow)
+				return
+			}
+			u.PasswordHash, u.LastSignInAt, u.UpdatedAt = opening.NewHash, &s.CreatedAt, s.CreatedAt
+			same(t, "OpenSession", got, u)
+			isStored(t, st, u, s)
+		}
+		isOpened(postern.ErrNoRow)
+		opening.PasswordHash, opening.NewHash = u.PasswordHash, "\x00"
+		isOpened(postern.ErrUnstorable)
+		opening.NewHash = "hash " + postern.Secret(s.ID.String())
+		if n == 2 {
+			opening.Entry = nil
+		} else {
+			log = append([]postern.AuditEntry{e}, log...)
+		}
+		isOpened(nil)
+		auditIs(t, st, postern.AuditSearch{Limit: 10, CountTo: 10}, len(log), log...)
+	}
+}
+
 func callersSession(t *testing.T, st postern.Store) {
 	_, s := withSession(t, st)
 	other := fullUser("b")

@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t testing.TB) postern.Store) {
 		"lists may be empty":                             listEmpty,
 		"a session round-trips whole":                    sessionRoundTrip,
 		"a session round-trips without what is optional": sessionRoundTripBare,
+		"a sign-in with a password is all there or not":  openSession,
 		"a caller's session is its own":                  callersSession,
 		"a user's sessions are all listed":               userSessions,
 		"sessions end":                                   endSessions,

@@ -200,10 +200,12 @@ func withText(t *testing.T, st postern.Store, u *postern.UserRecord, s *postern.
 		})
 		return err
 	}
+	_, open := st.OpenSession(t.Context(), postern.SessionOpening{PasswordHash: u.PasswordHash, NewHash: u.PasswordHash, Session: session})
 	retired := key(text)
 	return map[string]error{
 		"AddUser":                      st.AddUser(t.Context(), other),
 		"AddSession":                   st.AddSession(t.Context(), session),
+		"OpenSession":                  open,
 		"UpdateUser, address":          update(func(u *postern.UserRecord) { u.Email = text }),
 		"UpdateUser, hash":             update(func(u *postern.UserRecord) { u.PasswordHash = postern.Secret(text) }),
 		"UpdateUser, identity":         update(func(u *postern.UserRecord) { u.Identities[0].ID = text }),
