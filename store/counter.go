@@ -78,7 +78,7 @@ func (s *Store) DropCounter(ctx context.Context, key string) error {
 		return explain("drop a counter", err)
 	}
 	return s.write(ctx, func(ctx context.Context, c conn) error {
-		_, err := c.NewDelete().TableExpr("?", c.table("postern_counters")).Where("key = ?", key).Exec(ctx)
+		_, err := c.change(ctx, dropCounter, key)
 		return c.fault("drop a counter", err)
 	})
 }

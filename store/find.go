@@ -21,6 +21,7 @@ const (
 	factorPart
 	sessionPart
 	amrPart
+	tokenPart
 	rotatedPart // no row: that the session was moved on
 )
 
@@ -34,29 +35,14 @@ type found struct {
 	factors    []*factorRow
 	session    *sessionRow
 	amr        []*amrRow
+	token      *foundToken
 	rotated    bool
 }
 
 // find runs a hot statement. sql.ErrNoRows says that there is no such user.
 func (c conn) find(ctx context.Context, by statement, args ...any) (*found, error) {
-	rows, err := c.query(ctx, by, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var f found
-	for rows.Next() {
-		var values sql.RawBytes
-		if err := rows.Scan(&values); err != nil {
-			return nil, err
-		}
-		for part := range bytes.SplitSeq(values, []byte{partSeparator}) {
-			if err := f.add(part); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := cmp.Or(rows.Err(), rows.Close()); err != nil {
+	if err := c.findParts(ctx, &f, by, args...); err != nil {
 		return nil, err
 	}
 	if f.user == nil {
@@ -64,6 +50,27 @@ func (c conn) find(ctx context.Context, by statement, args ...any) (*found, erro
 	}
 	f.sort()
 	return &f, nil
+}
+
+// findParts adds what a hot statement finds.
+func (c conn) findParts(ctx context.Context, f *found, by statement, args ...any) error {
+	rows, err := c.query(ctx, by, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var values sql.RawBytes
+		if err := rows.Scan(&values); err != nil {
+			return err
+		}
+		for part := range bytes.SplitSeq(values, []byte{partSeparator}) {
+			if err := f.add(part); err != nil {
+				return err
+			}
+		}
+	}
+	return cmp.Or(rows.Err(), rows.Close())
 }
 
 // add adds what a JSON array has in it: a partKind, which is a single digit, and the
@@ -94,6 +101,9 @@ func (f *found) row(kind partKind) []any {
 		return pointers(grow(&f.identities))
 	case factorPart:
 		return pointers(grow(&f.factors))
+	case tokenPart:
+		f.token = &foundToken{}
+		return pointers(f.token)
 	case rotatedPart:
 		f.rotated = true
 		return nil

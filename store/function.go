@@ -62,21 +62,35 @@ func (f function) create(name string) string {
 }
 
 // functions are those of the statements that take longer to plan than to run.
-var functions = map[statement]function{
-	findUser:           reading("uuid", userParts(`$1`)),
-	findUserByEmail:    reading("text, text", userParts(idByEmail)),
-	findUserByPhone:    reading("text, text", userParts(idByPhone)),
-	findUserByIdentity: reading("text, text", userParts(idByIdentity)),
-	findCaller:         reading("uuid, uuid", userParts(`$1`)+sessionParts(`$2`)+` AND t.user_id = $1`),
-	findSession:        reading("uuid", foundBySession),
-	rotateSession:      changing(rotationParams, rotation),
-	refreshSession:     refreshing,
-	addSession:         changing(sessionParams, insertion[sessionRow]("sessions", 1)),
-	addMethod:          changing(methodParams, insertion[amrRow]("mfa_amr_claims", 1)),
-	addAuditEntry:      changing(auditParams, insertion[auditRow]("audit_log_entries", 1)),
-	stampSignIn:        changing(signInStampParams, signInStamp),
-	openSession:        opening,
-}
+var functions = func() map[statement]function {
+	all := map[statement]function{
+		findUser:           reading("uuid", userParts(`$1`)),
+		findUserByEmail:    reading("text, text", userParts(idByEmail)),
+		findUserByPhone:    reading("text, text", userParts(idByPhone)),
+		findUserByIdentity: reading("text, text", userParts(idByIdentity)),
+		findCaller:         reading("uuid, uuid", userParts(`$1`)+sessionParts(`$2`)+` AND t.user_id = $1`),
+		findSession:        reading("uuid", foundBySession),
+		findToken:          reading("text, text, text, text, text, text, text, text", tokenByHash),
+		lockUser:           locking,
+		rotateSession:      changing(rotationParams, rotation),
+		refreshSession:     refreshing,
+		addSession:         changing(sessionParams, insertion[sessionRow]("sessions", 1)),
+		addMethod:          changing(methodParams, insertion[amrRow]("mfa_amr_claims", 1)),
+		addAuditEntry:      changing(auditParams, insertion[auditRow]("audit_log_entries", 1)),
+		stampSignIn:        changing("uuid, text, text, timestamptz", signInStamp),
+		putCode:            changing("uuid, text, text", codePut),
+		putLink:            changing("uuid, uuid, auth.one_time_token_type, text, text, timestamp, timestamp", linkPut),
+		takeCode:           changing("uuid, text, text", codeTaken),
+		takeLink:           changing("uuid, auth.one_time_token_type", `DELETE FROM auth.one_time_tokens WHERE user_id = $1 AND token_type = $2`),
+		dropCodes:          changing("uuid", codesDropped),
+		dropLinks:          changing("uuid", `DELETE FROM auth.one_time_tokens WHERE user_id = $1`),
+		dropCounter:        changing("text", `DELETE FROM auth.postern_counters WHERE key = $1`),
+	}
+	for id, c := range compounds {
+		all[id] = c.function(all)
+	}
+	return all
+}()
 
 // makeFunctions makes those that are not there. Those of other versions stay, which may
 // be in use.

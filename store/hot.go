@@ -34,14 +34,27 @@ const (
 	findSession                         // session id
 	rotateSession                       // session id, counter, next counter, time, time, user agent, address
 	refreshSession                      // the same, what is signed, signature; PostgreSQL only
+	lockUser                            // user id; PostgreSQL only
 	addSession                          // a sessionRow
 	addMethod                           // an amrRow
 	addAuditEntry                       // an auditRow
 	stampSignIn                         // user id, hash that is there, hash to be there, time
-	openSession                         // the same, an auditRow, a sessionRow, an amrRow; PostgreSQL only
-	spendToken                          // key, full after the first token, time, time for a token, latest time that is not too late
-	bucketFull                          // key
-	dropBucket                          // key
+	putCode                             // user id, kind, hash
+	putLink                             // a tokenRow
+	takeCode                            // user id, kind, hash
+	takeLink                            // user id, kind
+	dropCodes                           // user id
+	dropLinks                           // user id
+	findToken                           // hash, another hash
+	dropCounter                         // key
+	openSession                         // compounds, from here on
+	startSession
+	putToken
+	takeToken
+	dropTokens
+	spendToken // key, full after the first token, time, time for a token, latest time that is not too late
+	bucketFull // key
+	dropBucket // key
 	lockWriter
 	statementCount
 )
@@ -97,6 +110,19 @@ const (
 	methodParams  = "uuid, uuid, text, timestamptz, timestamptz"
 	auditParams   = "uuid, uuid, json, timestamptz, text"
 )
+
+const signInStamp = `UPDATE auth.users SET encrypted_password = $3, last_sign_in_at = $4, updated_at = $4
+	WHERE id = $1 AND encrypted_password = $2`
+
+// locking reads a user that nobody else can update until the transaction ends.
+// PostgreSQL needs a statement of its own for the lock: one that has to wait for it
+// would go on to read the identities as they were before. The lock is the one that an
+// UPDATE takes; it leaves others free to add what refers to the user.
+var locking = function{
+	params:     "uuid",
+	returns:    "text",
+	definition: "BEGIN PERFORM 1 FROM auth.users WHERE id = $1 FOR NO KEY UPDATE; RETURN " + parts(userParts(`$1`)) + "; END",
+}
 
 // foundBySession selects a session and its user.
 var foundBySession = userParts(idBySession) + sessionParts(`$1`)

@@ -66,70 +66,95 @@ func (r *userRow) codeHashes() (hashes map[postern.OneTimeKind]string) {
 	return hashes
 }
 
-// tokenColumn returns the column of users that belongs to a kind. A kind that
-// there is not must never become the name of one.
-func tokenColumn(kind postern.OneTimeKind) (bun.Ident, error) {
+// storableToken refuses what no token can have, such as a kind that there is not.
+func storableToken(kind postern.OneTimeKind, rest any) error {
 	if !slices.Contains(tokenColumns[:], string(kind)) {
-		return "", fmt.Errorf("%w: one-time token of kind %q", postern.ErrUnstorable, kind)
+		return fmt.Errorf("%w: one-time token of kind %q", postern.ErrUnstorable, kind)
 	}
-	return bun.Ident(kind), nil
+	return storable(rest)
+}
+
+// What is done to the hashes of codes, which are in columns of users, and to the rows
+// of links, in hot statements. Which column is meant depends on the kind, $2.
+var (
+	codePut      = setCodes(func(column string) string { return ofKind(column, "$3") }) + ` WHERE id = $1`
+	codeTaken    = setCodes(func(column string) string { return ofKind(column, "''") }) + ` WHERE id = $1 AND $3 <> '' AND $3 = ` + codeOfKind("$2", "")
+	codesDropped = setCodes(func(string) string { return "''" }) + ` WHERE id = $1 AND (` + strings.Join(tokenColumns[:], ` <> '' OR `) + ` <> '')`
+
+	linkPut = insertion[tokenRow]("one_time_tokens", 1) + ` ON CONFLICT (user_id, token_type) DO UPDATE SET id = excluded.id,
+		token_hash = excluded.token_hash, relates_to = excluded.relates_to, created_at = excluded.created_at, updated_at = excluded.updated_at`
+)
+
+func setCodes(value func(column string) string) string {
+	var sets []string
+	for _, column := range tokenColumns {
+		sets = append(sets, column+" = "+value(column))
+	}
+	return "UPDATE auth.users SET " + strings.Join(sets, ", ")
+}
+
+// ofKind is a value in the column of the kind, and what is there in the others.
+func ofKind(column, value string) string {
+	return fmt.Sprintf("CASE $2 WHEN '%s' THEN %s ELSE %s END", column, value, column)
+}
+
+// codeOfKind is what stands in the column of a kind.
+func codeOfKind(kind, table string) string {
+	text := "CASE " + kind
+	for _, column := range tokenColumns {
+		text += fmt.Sprintf(" WHEN '%s' THEN %s%s", column, table, column)
+	}
+	return text + " END"
 }
 
 // PutOneTimeToken implements postern.Store. ErrNoRow when the user is gone, and
 // ErrRowTaken when another user's token of the kind has the same CodeHash, as is
 // possible by accident only.
 func (s *Store) PutOneTimeToken(ctx context.Context, t postern.OneTimeToken) error {
-	column, err := tokenColumn(t.Kind)
-	if err == nil {
-		err = storable(t)
-	}
-	if err != nil {
+	if err := storableToken(t.Kind, t); err != nil {
 		return explain("put a one-time token", err)
 	}
-	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		result, err := c.NewUpdate().TableExpr("?", c.table("users")).
-			Set("? = ?", column, t.CodeHash).Where("id = ?", t.UserID).Exec(ctx)
-		if err := c.oneRow("put a one-time token", result, err); err != nil {
-			return err
-		}
-		_, err = c.NewInsert().Model(newTokenRow(t)).ModelTableExpr("? AS o", c.table("one_time_tokens")).
-			On("CONFLICT (user_id, token_type) DO UPDATE").Set("id = excluded.id").
-			Set("token_hash = excluded.token_hash").Set("relates_to = excluded.relates_to").
-			Set("created_at = excluded.created_at").Set("updated_at = excluded.updated_at").Exec(ctx)
-		return c.fault("put a one-time token's link", err)
-	})
+	code := []any{t.UserID, string(t.Kind), t.CodeHash}
+	return s.changeToken(ctx, "put a one-time token", putToken, code, arguments(newTokenRow(t)))
 }
 
 // TakeOneTimeToken implements postern.Store. The column of users decides, also where
 // the link's row is missing.
 func (s *Store) TakeOneTimeToken(ctx context.Context, userID uuid.UUID, kind postern.OneTimeKind, codeHash string) error {
-	column, err := tokenColumn(kind)
-	if err == nil {
-		err = storable(codeHash)
-	}
-	if err != nil {
+	if err := storableToken(kind, codeHash); err != nil {
 		return explain("take a one-time token", err)
 	}
+	code, link := []any{userID, string(kind), codeHash}, []any{userID, string(kind)}
+	return s.changeToken(ctx, "take a one-time token", takeToken, code, link)
+}
+
+// changeToken runs a compound of which the first step has to find a user.
+func (s *Store) changeToken(ctx context.Context, doing string, id statement, args ...[]any) error {
 	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		result, err := c.NewUpdate().TableExpr("?", c.table("users")).Set("? = ''", column).
-			Where("id = ?", userID).Where("? = ?", column, codeHash).Where("? <> ''", column).Exec(ctx)
-		if err := c.oneRow("take a one-time token", result, err); err != nil {
-			return err
+		n, err := c.changeAll(ctx, id, args...)
+		if err == nil && n == 0 {
+			err = sql.ErrNoRows
 		}
-		_, err = c.NewDelete().TableExpr("?", c.table("one_time_tokens")).
-			Where("user_id = ?", userID).Where("token_type = ?", string(kind)).Exec(ctx)
-		return c.fault("take a one-time token's link", err)
+		return c.fault(doing, err)
+	})
+}
+
+// DropOneTimeTokens implements postern.Store.
+func (s *Store) DropOneTimeTokens(ctx context.Context, userID uuid.UUID) error {
+	return s.transact(ctx, func(ctx context.Context, c conn) error {
+		_, err := c.changeAll(ctx, dropTokens, []any{userID}, []any{userID})
+		return c.fault("drop one-time tokens", err)
 	})
 }
 
 // foundToken is what FindOneTimeToken reads.
 type foundToken struct {
-	UserID    uuid.UUID `bun:"user_id"`
-	TokenType text      `bun:"token_type"`
-	TokenHash text      `bun:"token_hash"`
-	RelatesTo text      `bun:"relates_to"`
-	CreatedAt instant   `bun:"created_at"`
-	CodeHash  text      `bun:"code_hash"`
+	UserID    uuid.UUID
+	TokenType text
+	TokenHash text
+	RelatesTo text
+	CreatedAt instant
+	CodeHash  text
 }
 
 func (r *foundToken) token() *postern.OneTimeToken {
@@ -143,34 +168,37 @@ func (r *foundToken) token() *postern.OneTimeToken {
 	}
 }
 
-// FindOneTimeToken implements postern.Store. Of several the newest counts.
-func (s *Store) FindOneTimeToken(ctx context.Context, linkHashes []string) (*postern.OneTimeToken, error) {
-	const query = `SELECT o.user_id, o.token_type, o.token_hash, o.relates_to, o.created_at,
-		CASE o.token_type
-			WHEN 'confirmation_token' THEN u.confirmation_token
-			WHEN 'recovery_token' THEN u.recovery_token
-			WHEN 'email_change_token_new' THEN u.email_change_token_new
-			WHEN 'email_change_token_current' THEN u.email_change_token_current
-			WHEN 'phone_change_token' THEN u.phone_change_token
-			WHEN 'reauthentication_token' THEN u.reauthentication_token
-		END AS code_hash
-		FROM ?tokens o JOIN ?users u ON u.id = o.user_id
-		WHERE o.token_hash IN (?hashes) ORDER BY o.created_at DESC, o.id LIMIT 1`
+// maxHashes is how many hashes FindOneTimeToken looks for.
+const maxHashes = 8
+
+// tokenByHash selects the newest of the tokens that have one of the hashes.
+var tokenByHash = fmt.Sprintf(`SELECT json_build_array(%d, o.user_id, o.token_type, o.token_hash, o.relates_to, o.created_at, %s)
+	FROM auth.one_time_tokens o JOIN auth.users u ON u.id = o.user_id
+	WHERE o.token_hash IN ($1, $2, $3, $4, $5, $6, $7, $8) ORDER BY o.created_at DESC, o.id LIMIT 1`,
+	tokenPart, codeOfKind("o.token_type", "u."))
+
+// FindOneTimeToken implements postern.Store. Of several the newest counts. It looks for
+// eight hashes at most.
+func (s *Store) FindOneTimeToken(ctx context.Context, linkHashes []string) (token *postern.OneTimeToken, err error) {
 	if err := storable(linkHashes); err != nil {
 		return nil, explain("find a one-time token", err)
 	}
-	var row foundToken
-	err := s.read(ctx, func(ctx context.Context, c conn) error {
-		err := c.NewRaw(query, struct {
-			Tokens, Users bun.Ident
-			Hashes        any
-		}{c.table("one_time_tokens"), c.table("users"), bun.List(linkHashes)}).Scan(ctx, &row)
+	args := make([]any, maxHashes)
+	for i := range args[:min(len(linkHashes), maxHashes)] {
+		args[i] = linkHashes[i]
+	}
+	err = s.read(ctx, func(ctx context.Context, c conn) error {
+		var f found
+		err := c.findParts(ctx, &f, findToken, args...)
+		if err == nil && f.token == nil {
+			err = sql.ErrNoRows
+		}
+		if err == nil {
+			token = f.token.token()
+		}
 		return c.fault("find a one-time token", err)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return row.token(), nil
+	return token, err
 }
 
 // DropOldOneTimeTokens implements postern.Store. GoTrue looks for a token in the

@@ -106,19 +106,29 @@ func (s *Store) AddSession(ctx context.Context, r *postern.SessionRecord) error 
 	if err := storable(row, entries); err != nil {
 		return explain("add a session", err)
 	}
-	return s.transact(ctx, func(ctx context.Context, c conn) error { return c.addSession(ctx, row, entries) })
+	args := [][]any{arguments(row)}
+	for i := range entries {
+		args = append(args, arguments(&entries[i]))
+	}
+	return s.transact(ctx, func(ctx context.Context, c conn) error {
+		return c.orphan("add a session", c.addSession(ctx, args))
+	})
 }
 
-func (c conn) addSession(ctx context.Context, row *sessionRow, entries []amrRow) error {
-	if _, err := c.change(ctx, addSession, arguments(row)...); err != nil {
-		return c.orphan("add a session", err)
+// addSession takes the arguments of a session, and of its methods, of which there is
+// one in a new session.
+func (c conn) addSession(ctx context.Context, args [][]any) error {
+	if len(args) == 2 {
+		_, err := c.changeAll(ctx, startSession, args...)
+		return err
 	}
-	for i := range entries {
-		if _, err := c.change(ctx, addMethod, arguments(&entries[i])...); err != nil {
-			return c.fault("add a session's methods", err)
+	_, err := c.change(ctx, addSession, args[0]...)
+	for _, method := range args[1:] {
+		if err == nil {
+			_, err = c.change(ctx, addMethod, method...)
 		}
 	}
-	return nil
+	return err
 }
 
 // orphan explains the error of an INSERT: a reference that it broke was to a row

@@ -278,19 +278,14 @@ func (s *Store) UpdateUser(ctx context.Context, id uuid.UUID, now time.Time, cha
 	return u, nil
 }
 
-// lockUser reads a user that nobody else can update until the transaction ends.
-// PostgreSQL needs a statement of its own for that: one that has to wait for the
-// lock would go on to read the identities as they were before. The lock is the one
-// that an UPDATE takes; it leaves others free to add what refers to the user. In
+// lockUser reads a user that nobody else can update until the transaction ends. In
 // SQLite the transaction itself is the lock.
 func (c conn) lockUser(ctx context.Context, id uuid.UUID) (*postern.UserRecord, error) {
-	if !c.sqlite {
-		_, err := c.NewRaw(`SELECT 1 FROM ? WHERE id = ? FOR NO KEY UPDATE`, c.table("users"), id).Exec(ctx)
-		if err != nil {
-			return nil, c.fault("lock a user", err)
-		}
+	find := lockUser
+	if c.sqlite {
+		find = findUser
 	}
-	found, err := c.find(ctx, findUser, id)
+	found, err := c.find(ctx, find, id)
 	if err != nil {
 		return nil, c.fault("find a user", err)
 	}
@@ -345,20 +340,6 @@ func (s *Store) AnonymousUsers(ctx context.Context, before time.Time) (ids []uui
 // DeleteAnonymousUser implements postern.Store.
 func (s *Store) DeleteAnonymousUser(ctx context.Context, id uuid.UUID) error {
 	return s.transact(ctx, func(ctx context.Context, c conn) error { return c.deleteUser(ctx, id, "is_anonymous = TRUE") })
-}
-
-// DropOneTimeTokens implements postern.Store.
-func (s *Store) DropOneTimeTokens(ctx context.Context, userID uuid.UUID) error {
-	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		update := c.NewUpdate().TableExpr("?", c.table("users")).Where("id = ?", userID)
-		for _, column := range tokenColumns {
-			update.Set("? = ''", bun.Ident(column))
-		}
-		if _, err := update.Exec(ctx); err != nil {
-			return c.fault("clear one-time tokens", err)
-		}
-		return c.dropOf(ctx, userID, "one_time_tokens")
-	})
 }
 
 // DropFactors implements postern.Store.
