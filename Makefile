@@ -1,6 +1,6 @@
 # What the project is worked on with. .ci/run is all of what must pass.
 
-.PHONY: test race lint fuzz faults e2e bench standalone
+.PHONY: test race lint fuzz faults e2e bench bench-growth bench-storm bench-mix standalone
 
 test:
 	go test ./...
@@ -25,8 +25,19 @@ faults:
 e2e:
 	.ci/run e2e
 
+# What requests cost, beside what they cost GoTrue. FLAGS has more flags for the program:
+# servers that run already, versions to compare, scenarios.
 bench:
-	go run ./test/bench
+	go run ./test/bench $(FLAGS)
+
+# The same as the database grows to a million users; with so many sign-ins at the same
+# time; with three processes of which one dies.
+bench-growth:
+	go run ./test/bench -growth 10000,100000,1000000 -runs 1 $(FLAGS)
+bench-storm:
+	go run ./test/bench -storm $(FLAGS)
+bench-mix:
+	go run ./test/bench -mix $(FLAGS)
 
 standalone:
 	go run ./examples/standalone

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -16,22 +18,30 @@ import (
 // client is a connection that is kept. It is much cheaper than an http.Client,
 // which on a machine with few processors would take them from the server.
 type client struct {
-	host   string
-	conn   net.Conn
-	answer *bufio.Reader
-	text   bytes.Buffer
+	host, prefix string // of all paths
+	conn         net.Conn
+	answer       *bufio.Reader
+	text         bytes.Buffer
+	header       http.Header // of the last answer
 }
 
 // requestTimeout bounds a request, of which one that hashes may have to queue.
 const requestTimeout = 30 * time.Second
 
-func dial(ctx context.Context, url string) (*client, error) {
-	host := strings.TrimPrefix(url, "http://")
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", host)
+func dial(ctx context.Context, base string) (*client, error) {
+	u, err := url.Parse(base)
 	if err != nil {
 		return nil, err
 	}
-	return &client{host: host, conn: conn, answer: bufio.NewReader(conn)}, nil
+	address := u.Host
+	if u.Port() == "" {
+		address = net.JoinHostPort(u.Hostname(), "80")
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &client{host: u.Host, prefix: strings.TrimSuffix(u.EscapedPath(), "/"), conn: conn, answer: bufio.NewReader(conn)}, nil
 }
 
 // request is what a client sends.
@@ -39,6 +49,23 @@ type request struct {
 	method, path string
 	bearer       string
 	body         any // marshalled, unless nil
+}
+
+// refusal is an answer that is none of success.
+type refusal struct {
+	request
+	status int
+	body   string
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("%s %s: %d: %s", r.method, r.path, r.status, r.body)
+}
+
+// refused reports whether an error is an answer of a status.
+func refused(err error, status int) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.status == status
 }
 
 // do sends a request, and reads the body of the answer, which has to be one of
@@ -57,8 +84,9 @@ func (c *client) do(r request, v any) error {
 		return err
 	}
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: %s: %s", r.method, r.path, res.Status, body)
+		return &refusal{r, res.StatusCode, string(body)}
 	}
+	c.header = res.Header
 	if v == nil {
 		return nil
 	}
@@ -74,7 +102,7 @@ func (c *client) send(r request) error {
 		}
 	}
 	c.text.Reset()
-	fmt.Fprintf(&c.text, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", r.method, r.path, c.host, len(body))
+	fmt.Fprintf(&c.text, "%s %s%s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", r.method, c.prefix, r.path, c.host, len(body))
 	if r.bearer != "" {
 		fmt.Fprintf(&c.text, "Authorization: Bearer %s\r\n", r.bearer)
 	}

@@ -25,21 +25,27 @@ type database struct {
 	close func()
 }
 
-func (b *bench) openDatabase(ctx context.Context, name string) (*database, error) {
-	if name == "sqlite" {
-		return b.openSQLite(), nil
+// openDatabase makes a new database of a kind. Each has a cluster of its own, so that
+// no processor time is another server's.
+func (b *bench) openDatabase(ctx context.Context, kind string) (*database, error) {
+	if kind == "sqlite" {
+		return b.openSQLite()
 	}
 	return b.openPostgres(ctx)
 }
 
-func (b *bench) openSQLite() *database {
-	path := filepath.Join(b.dir, "auth.db")
+func (b *bench) openSQLite() (*database, error) {
+	dir, err := os.MkdirTemp(b.dir, "")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "auth.db")
 	return &database{
 		url:   "sqlite:" + path,
 		clock: none,
 		open:  func(ctx context.Context) (*store.Store, error) { return sqlite.Open(ctx, path) },
-		close: func() {},
-	}
+		close: func() { os.RemoveAll(dir) },
+	}, nil
 }
 
 // openPostgres makes a database on the server that was named, or on a cluster with

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/test/bench/internal/fill"
 	"github.com/postern-auth/postern/test/internal/standalone"
 )
 
@@ -75,17 +76,22 @@ func (b *bench) measureFloor(ctx context.Context) ([]row, error) {
 	}{
 		{"bare handler, GET", func() (sample, error) { return b.measureBare(ctx, server, request{method: "GET", path: "/"}) }},
 		{"bare handler, POST", func() (sample, error) {
-			return b.measureBare(ctx, server, request{method: "POST", path: "/", body: map[string]string{"refresh_token": password}})
+			return b.measureBare(ctx, server, request{method: "POST", path: "/", body: map[string]string{"refresh_token": fill.Password}})
 		}},
 		{"bcrypt, cost 10", func() (sample, error) { return b.measureHere(ctx, hashStep) }},
 		{"sign a token, HS256", func() (sample, error) { return b.measureHere(ctx, signStep) }},
 		{"verify a token, HS256", func() (sample, error) { return b.measureHere(ctx, verifyStep()) }},
 	} {
-		r, err := b.measureRuns(ctx, f.name, f.measure)
-		if err != nil {
-			return nil, err
+		var samples []sample
+		for i := range b.runs {
+			fmt.Fprintf(b.progress, "%s, run %d of %d\n", f.name, i+1, b.runs)
+			s, err := f.measure()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f.name, err)
+			}
+			samples = append(samples, s)
 		}
-		rows = append(rows, r)
+		rows = append(rows, row{name: f.name, figures: median(samples)})
 	}
 	return rows, nil
 }
@@ -98,7 +104,7 @@ func (b *bench) measureBare(ctx context.Context, server *standalone.Server, r re
 			return sample{}, err
 		}
 		defer c.conn.Close()
-		steps[i] = repeatRequest(c, r)
+		steps[i] = (&worker{c: c}).repeat(r)
 	}
 	return b.meter.measure(ctx, steps, processClock(server.PID()), none)
 }
@@ -113,7 +119,7 @@ func (b *bench) measureHere(ctx context.Context, s step) (sample, error) {
 }
 
 func hashStep(context.Context) error {
-	_, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.DefaultCost)
+	_, err := bcrypt.GenerateFromPassword([]byte(fill.Password), bcrypt.DefaultCost)
 	return err
 }
 
@@ -128,7 +134,7 @@ func someClaims(now time.Time) *postern.Claims {
 }
 
 func sign() (string, error) {
-	return jwt.NewWithClaims(jwt.SigningMethodHS256, someClaims(time.Now())).SignedString([]byte(secret))
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, someClaims(time.Now())).SignedString([]byte(ownSecret))
 }
 
 func signStep(context.Context) error {
@@ -143,7 +149,7 @@ func verifyStep() step {
 		if signErr != nil {
 			return signErr
 		}
-		_, err := parser.ParseWithClaims(token, &postern.Claims{}, func(*jwt.Token) (any, error) { return []byte(secret), nil })
+		_, err := parser.ParseWithClaims(token, &postern.Claims{}, func(*jwt.Token) (any, error) { return []byte(ownSecret), nil })
 		return err
 	}
 }

@@ -22,8 +22,19 @@ type meter struct {
 // clock tells the processor time that processes have used until now.
 type clock func() (time.Duration, error)
 
-// none is the clock of a database that has no process.
+// none is the clock of what has no process, or none that is known.
 func none() (time.Duration, error) { return 0, nil }
+
+// together tells the sum of what clocks tell.
+func together(clocks ...clock) clock {
+	return func() (sum time.Duration, err error) {
+		for _, c := range clocks {
+			t, e := c()
+			sum, err = sum+t, errors.Join(err, e)
+		}
+		return sum, err
+	}
+}
 
 // sample is what one run measured.
 type sample struct {
@@ -40,6 +51,11 @@ func (m meter) measure(ctx context.Context, steps []step, server, database clock
 	if _, _, err := drive(ctx, steps, m.warmUp); err != nil {
 		return s, err
 	}
+	return m.count(ctx, steps, server, database)
+}
+
+// count is measure without the warm-up.
+func (m meter) count(ctx context.Context, steps []step, server, database clock) (s sample, err error) {
 	serverBefore, err1 := server()
 	databaseBefore, err2 := database()
 	s.latencies, s.elapsed, err = drive(ctx, steps, m.duration)
@@ -91,10 +107,13 @@ func repeat(ctx context.Context, step step, end time.Time) ([]time.Duration, err
 
 // figures are what a sample says of one request.
 type figures struct {
-	perSecond        float64
-	p50, p99         time.Duration
-	server, database time.Duration // processor time
+	perSecond           float64
+	p50, p95, p99, p999 time.Duration
+	server, database    time.Duration // processor time, zero where it is not known
 }
+
+// cpu is the processor time in all.
+func (f figures) cpu() time.Duration { return f.server + f.database }
 
 func (s sample) figures() figures {
 	n := time.Duration(len(s.latencies))
@@ -103,13 +122,21 @@ func (s sample) figures() figures {
 	}
 	return figures{
 		perSecond: float64(n) / s.elapsed.Seconds(),
-		p50:       s.latencies[n/2], p99: s.latencies[n*99/100],
+		p50:       s.percentile(500), p95: s.percentile(950), p99: s.percentile(990), p999: s.percentile(999),
 		server: s.server / n, database: s.database / n,
 	}
 }
 
-// median returns the median of each figure by itself.
+// percentile returns the latency that so many of a thousand requests stay below.
+func (s sample) percentile(thousandths int) time.Duration {
+	return s.latencies[len(s.latencies)*thousandths/1000]
+}
+
+// median returns the median of each figure by itself, nothing of no samples.
 func median(samples []sample) figures {
+	if len(samples) == 0 {
+		return figures{}
+	}
 	var all []figures
 	for _, s := range samples {
 		all = append(all, s.figures())
@@ -117,7 +144,9 @@ func median(samples []sample) figures {
 	return figures{
 		perSecond: middle(all, func(f figures) float64 { return f.perSecond }),
 		p50:       middle(all, func(f figures) time.Duration { return f.p50 }),
+		p95:       middle(all, func(f figures) time.Duration { return f.p95 }),
 		p99:       middle(all, func(f figures) time.Duration { return f.p99 }),
+		p999:      middle(all, func(f figures) time.Duration { return f.p999 }),
 		server:    middle(all, func(f figures) time.Duration { return f.server }),
 		database:  middle(all, func(f figures) time.Duration { return f.database }),
 	}

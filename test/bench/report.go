@@ -3,33 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
-
-// results are all figures of a run.
-type results struct {
-	options
-	binary    int64 // bytes
-	floor     []row
-	databases []*databaseResults
-}
-
-// databaseResults are those on one database.
-type databaseResults struct {
-	name              string
-	rows              []row
-	firstStart, start time.Duration // to the first answer: on an empty database, and later
-	idle, loaded      int64         // resident bytes
-}
-
-// row is a line of a table.
-type row struct {
-	name string
-	figures
-	peer peer
-}
 
 const explanation = `Processor time is that of the server and of all of the database's processes, for
 one request. Only proportions of figures of this run hold. GoTrue's were taken
@@ -37,38 +13,103 @@ on another day, on a machine of the kind that docs/performance.md names; they
 compare as far as this machine's floor is like that one's.
 `
 
-func (r *results) print(w io.Writer) error {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%v a run after %v of warm-up, median of %d, %d connections, %d users. Binary %.1f MB.\n\n%s",
-		r.meter.duration, r.meter.warmUp, r.runs, r.meter.connections, r.users, megabytes(r.binary), explanation)
-	fmt.Fprint(&text, "\n### Floor\n\n")
-	printTable(&text, r.floor)
-	for _, d := range r.databases {
-		fmt.Fprintf(&text, "\n### %s\n\n", d.name)
-		printTable(&text, d.rows)
-		fmt.Fprintf(&text, "\nResident memory %.0f MB idle, %.0f MB after the load. Start to first answer %.0f ms; %.0f ms on an empty database.\n",
-			megabytes(d.idle), megabytes(d.loaded), milliseconds(d.start), milliseconds(d.firstStart))
-	}
-	_, err := io.WriteString(w, text.String())
-	return err
+// table is a table of figures.
+type table struct {
+	variants string  // the heading of what distinguishes rows of the same name; "" without
+	peers    bool    // GoTrue's figures are beside them
+	mark     float64 // ratios above this are marked; 0 for none
+	rows     []row
 }
 
-func printTable(w io.Writer, rows []row) {
-	table := [][]string{
-		{"scenario", "requests/s", "p50 ms", "p99 ms", "server µs", "database µs", "sum µs", "GoTrue µs", "GoTrue ÷ this"},
-		{"---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:"},
+// row is a line of a table. It is compared with the first one of its name.
+type row struct {
+	name, variant string
+	figures
+	failure string // stands in place of the figures
+	peer    peer
+}
+
+func (t table) print(w io.Writer) {
+	head := []string{"scenario"}
+	if t.variants != "" {
+		head = append(head, t.variants)
 	}
-	for _, r := range rows {
-		theirs, ratio := "", ""
-		if sum := r.server + r.database; r.peer.cpu > 0 && sum > 0 {
-			theirs, ratio = micros(r.peer.cpu), fmt.Sprintf("%.1f", float64(r.peer.cpu)/float64(sum))
+	head = append(head, "requests/s", "p50 ms", "p95 ms", "p99 ms", "p99.9 ms", "server µs", "database µs", "sum µs")
+	if t.variants != "" {
+		head = append(head, "requests/s ÷ first", "sum ÷ first")
+	}
+	if t.peers {
+		head = append(head, "requests/s ÷ GoTrue", "GoTrue µs", "GoTrue ÷ sum")
+	}
+	lines := [][]string{head, rule(len(head))}
+	first := map[string]row{}
+	for _, r := range t.rows {
+		if _, ok := first[r.name]; !ok {
+			first[r.name] = r
 		}
-		table = append(table, []string{
-			r.name, fmt.Sprintf("%.0f", r.perSecond), fmt.Sprintf("%.2f", milliseconds(r.p50)), fmt.Sprintf("%.2f", milliseconds(r.p99)),
-			micros(r.server), micros(r.database), micros(r.server + r.database), theirs, ratio,
-		})
+		lines = append(lines, t.line(r, first[r.name], len(head)))
 	}
-	printAligned(w, table)
+	printAligned(w, lines)
+}
+
+// rule is the line of a table in Markdown that says that figures stand to the right.
+func rule(columns int) []string {
+	line := []string{"---"}
+	for len(line) < columns {
+		line = append(line, "---:")
+	}
+	return line
+}
+
+func (t table) line(r, first row, columns int) []string {
+	line := []string{r.name}
+	if t.variants != "" {
+		line = append(line, r.variant)
+	}
+	if r.failure != "" {
+		line = append(line, r.failure)
+		return append(line, make([]string, columns-len(line))...)
+	}
+	line = append(line, fmt.Sprintf("%.0f", r.perSecond))
+	for _, p := range []time.Duration{r.p50, r.p95, r.p99, r.p999} {
+		line = append(line, fmt.Sprintf("%.2f", milliseconds(p)))
+	}
+	line = append(line, micros(r.server), micros(r.database), micros(r.cpu()))
+	if t.variants != "" {
+		cost := quotient(float64(r.cpu()), float64(first.cpu()))
+		line = append(line, ratio(quotient(r.perSecond, first.perSecond)), ratio(cost)+t.marked(cost))
+	}
+	if t.peers {
+		line = append(line, ratio(quotient(r.perSecond, r.peer.perSecond)), micros(r.peer.cpu), ratio(quotient(float64(r.peer.cpu), float64(r.cpu()))))
+	}
+	return line
+}
+
+// marked returns the mark of a ratio.
+func (t table) marked(ratio float64) string {
+	switch {
+	case t.mark == 0:
+		return ""
+	case ratio > t.mark:
+		return " !"
+	}
+	return "  "
+}
+
+// quotient is 0 where one of the two is not known.
+func quotient(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
+
+// ratio prints a quotient, and nothing where there is none.
+func ratio(q float64) string {
+	if q == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", q)
 }
 
 // printAligned prints a table in Markdown that can be read as it is: names to the
@@ -89,7 +130,13 @@ func printAligned(w io.Writer, table [][]string) {
 	}
 }
 
-func micros(d time.Duration) string { return fmt.Sprintf("%.0f", float64(d)/float64(time.Microsecond)) }
+// micros prints a time, and nothing where it is not known.
+func micros(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", float64(d)/float64(time.Microsecond))
+}
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 

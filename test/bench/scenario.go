@@ -2,29 +2,37 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
-	"sync"
-	"sync/atomic"
+	"slices"
+	"strconv"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
 
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/store"
-	"github.com/postern-auth/postern/test/internal/standalone"
+	"github.com/postern-auth/postern/test/bench/internal/fill"
 )
 
-// scenario is a kind of request. begin is called for each worker before anything
-// is measured, and returns what the worker repeats.
+// scenario is a kind of request.
 type scenario struct {
 	name      string
 	peer      peer
-	inProcess bool
-	begin     func(ctx context.Context, b *bed) (step, error)
+	inProcess bool // it is this process that is measured
+	begin     begin
 }
+
+// begin is called for each worker before anything is measured, and returns what the
+// worker repeats, or errNotThere for a target that cannot be measured so.
+type begin func(ctx context.Context, w *worker) (step, error)
+
+var errNotThere = errors.New("the server does not have it, or not so that it can be measured")
 
 // peer is what GoTrue 2.196 takes for the same, zero when that is not known: on two
 // shared AMD EPYC cores, with PostgreSQL 15 on the same machine, a pool of 16 that
@@ -41,10 +49,14 @@ var scenarios = []scenario{
 	{"health", peer{35 * time.Microsecond, 30_500}, false, beginHealth},
 	{"user", peer{1040 * time.Microsecond, 1670}, false, beginUser},
 	{"refresh", peer{3880 * time.Microsecond, 430}, false, beginRefresh}, // its version 2 of tokens: 2650, 688
+	{"verify", peer{7500 * time.Microsecond, 235}, false, beginVerify},
 	{"authenticate", peer{}, true, beginAuthenticate},
-	{"list", peer{3300 * time.Microsecond, 551}, false, beginList("page=1&per_page=50")}, // of 1800
+	{"list", peer{3300 * time.Microsecond, 551}, false, beginList}, // of 1800
+	{"list-cursor", peer{}, false, beginListCursor},
 	{"list-last", peer{}, false, beginListLast},
-	{"list-filter", peer{}, false, beginList("page=1&per_page=50&filter=seed-7@example.com")},
+	{"list-filter", peer{}, false, beginListFilter},
+	{"by-id", peer{}, false, beginByID},
+	{"by-phone", peer{}, true, beginByPhone},
 	{"admin-create", peer{62700 * time.Microsecond, 31}, false, beginAdminCreate},
 	{"password", peer{61500 * time.Microsecond, 31.8}, false, beginPassword},
 	{"signup", peer{65300 * time.Microsecond, 30}, false, beginSignUp},
@@ -57,182 +69,216 @@ func scenarioNames() (names []string) {
 	return names
 }
 
+func scenarioNamed(name string) scenario {
+	return scenarios[slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })]
+}
+
 // measure runs a scenario once, with workers of its own.
-func (s scenario) measure(ctx context.Context, b *bed) (sample, error) {
-	pid := b.server.PID()
+func (s scenario) measure(ctx context.Context, t *target, m meter) (sample, error) {
+	server := t.server
 	if s.inProcess {
-		pid = os.Getpid()
+		server = processClock(os.Getpid())
 	}
-	steps, err := b.workers(ctx, s.begin)
+	all, err := t.team(ctx, m.connections, s.begin)
 	if err != nil {
 		return sample{}, err
 	}
-	return b.meter.measure(ctx, steps, processClock(pid), b.db.clock)
+	result, err := m.measure(ctx, all.steps, server, t.database)
+	return result, errors.Join(err, all.close())
 }
 
-// bed is a running server with users in its database.
-type bed struct {
-	options
-	server *standalone.Server
-	db     *database
-	admin  string // an operator's token
-	serial atomic.Int64
-
-	inProcess func() (*postern.Auth, error)
+// repeat sends the same request again and again.
+func (w *worker) repeat(r request) step {
+	return func(context.Context) error { return w.c.do(r, nil) }
 }
 
-func newBed(ctx context.Context, server *standalone.Server, db *database, o options) (*bed, error) {
-	b := &bed{options: o, server: server, db: db}
-	b.inProcess = sync.OnceValues(func() (*postern.Auth, error) { return openInProcess(ctx, db) })
-	var err error
-	b.admin, err = jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"role": "service_role", "exp": time.Now().Add(24 * time.Hour).Unix(),
-	}).SignedString([]byte(secret))
-	if err != nil {
-		return nil, err
-	}
-	return b, b.seed(ctx)
+func beginHealth(_ context.Context, w *worker) (step, error) {
+	return w.repeat(request{method: "GET", path: "/health"}), nil
 }
 
-// workers begins one worker for each connection, all at the same time.
-func (b *bed) workers(ctx context.Context, begin func(context.Context, *bed) (step, error)) ([]step, error) {
-	steps, errs := make([]step, b.meter.connections), make([]error, b.meter.connections)
-	var all sync.WaitGroup
-	for i := range steps {
-		all.Go(func() { steps[i], errs[i] = begin(ctx, b) })
-	}
-	all.Wait()
-	return steps, errors.Join(errs...)
-}
-
-// seed fills the database up to the number of users that was asked for.
-func (b *bed) seed(ctx context.Context) error {
-	var next atomic.Int64
-	_, err := b.workers(ctx, func(ctx context.Context, b *bed) (step, error) {
-		c, err := dial(ctx, b.server.URL)
-		if err != nil {
-			return nil, err
-		}
-		for n := next.Add(1); n <= int64(b.users) && err == nil && ctx.Err() == nil; n = next.Add(1) {
-			err = c.do(b.createUser(fmt.Sprintf("seed-%d@example.com", n)), nil)
-		}
-		return nil, errors.Join(err, c.conn.Close())
-	})
-	return err
-}
-
-func (b *bed) createUser(email string) request {
-	return request{method: "POST", path: "/admin/users", bearer: b.admin, body: map[string]any{
-		"email": email, "email_confirm": true, "user_metadata": map[string]any{"full_name": "Ada Lovelace", "plan": 3},
-	}}
-}
-
-// email returns an address that nobody has.
-func (b *bed) email() string { return fmt.Sprintf("bench-%d@example.com", b.serial.Add(1)) }
-
-const password = "correct horse battery"
-
-func signUp(email string) request {
-	return request{method: "POST", path: "/signup", body: map[string]any{
-		"email": email, "password": password, "data": map[string]any{"full_name": "Ada Lovelace", "plan": 3},
-	}}
-}
-
-// session is what answers of sign-up and token have in common.
+// session is what all answers have in common that begin or prolong one.
 type session struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
 }
 
-// member returns a connection and the first session of a new account.
-func (b *bed) member(ctx context.Context) (*client, string, session, error) {
-	var s session
-	c, err := dial(ctx, b.server.URL)
-	if err != nil {
-		return nil, "", s, err
+// enter signs a user in by a link, which is cheaper than by a password, and is the
+// pair of requests that the scenario verify measures.
+func (w *worker) enter(user int, s *session) error {
+	var link struct {
+		HashedToken string `json:"hashed_token"`
 	}
-	email := b.email()
-	return c, email, s, c.do(signUp(email), &s)
+	if err := w.c.do(request{method: "POST", path: "/admin/generate_link", bearer: w.admin, body: map[string]string{
+		"type": "magiclink", "email": fill.Email(user),
+	}}, &link); err != nil {
+		return err
+	}
+	return w.c.do(request{method: "POST", path: "/verify", body: map[string]string{
+		"type": "magiclink", "token_hash": link.HashedToken,
+	}}, s)
 }
 
-// repeatRequest sends the same request again and again.
-func repeatRequest(c *client, r request) step {
-	return func(context.Context) error { return c.do(r, nil) }
-}
-
-func beginHealth(ctx context.Context, b *bed) (step, error) {
-	c, err := dial(ctx, b.server.URL)
-	return repeatRequest(c, request{method: "GET", path: "/health"}), err
-}
-
-func beginUser(ctx context.Context, b *bed) (step, error) {
-	c, _, s, err := b.member(ctx)
-	return repeatRequest(c, request{method: "GET", path: "/user", bearer: s.AccessToken}), err
-}
-
-func beginRefresh(ctx context.Context, b *bed) (step, error) {
-	c, _, s, err := b.member(ctx)
+// perSession repeats something with one session of a worker's after the other.
+func (w *worker) perSession(do func(s *session) error) (step, error) {
+	all := make([]session, w.sessions)
+	for i := range all {
+		if err := w.enter(w.user(), &all[i]); err != nil {
+			return nil, err
+		}
+	}
+	next := 0
 	return func(context.Context) error {
-		return c.do(request{method: "POST", path: "/token?grant_type=refresh_token", body: map[string]string{"refresh_token": s.RefreshToken}}, &s)
+		s := &all[next]
+		next = (next + 1) % len(all)
+		return do(s)
+	}, nil
+}
+
+func beginUser(_ context.Context, w *worker) (step, error) {
+	return w.perSession(func(s *session) error {
+		return w.c.do(request{method: "GET", path: "/user", bearer: s.AccessToken}, nil)
+	})
+}
+
+func beginRefresh(_ context.Context, w *worker) (step, error) {
+	return w.perSession(func(s *session) error {
+		return w.c.do(request{method: "POST", path: "/token?grant_type=refresh_token", body: map[string]string{"refresh_token": s.RefreshToken}}, s)
+	})
+}
+
+func beginVerify(_ context.Context, w *worker) (step, error) {
+	return func(context.Context) error { return w.enter(w.user(), &session{}) }, nil
+}
+
+func beginPassword(_ context.Context, w *worker) (step, error) {
+	return func(context.Context) error {
+		return w.c.do(request{method: "POST", path: "/token?grant_type=password", body: map[string]string{
+			"email": fill.Email(w.user()), "password": fill.Password,
+		}}, nil)
+	}, nil
+}
+
+func beginSignUp(_ context.Context, w *worker) (step, error) {
+	return func(context.Context) error {
+		return w.c.do(request{method: "POST", path: "/signup", body: map[string]any{
+			"email": w.email(), "password": fill.Password, "data": profile,
+		}}, nil)
+	}, nil
+}
+
+func beginAdminCreate(_ context.Context, w *worker) (step, error) {
+	return func(context.Context) error {
+		return w.c.do(request{method: "POST", path: "/admin/users", bearer: w.admin, body: map[string]any{
+			"email": w.email(), "email_confirm": true, "user_metadata": profile,
+		}}, nil)
+	}, nil
+}
+
+// perPage is the usual size of a page.
+const perPage = 50
+
+func (w *worker) list(query string) request {
+	return request{method: "GET", path: "/admin/users?" + query, bearer: w.admin}
+}
+
+func beginList(_ context.Context, w *worker) (step, error) {
+	return w.repeat(w.list("page=1&per_page=50")), nil
+}
+
+func beginListLast(_ context.Context, w *worker) (step, error) {
+	if err := w.c.do(w.list("page=1&per_page=1"), nil); err != nil {
+		return nil, err
+	}
+	total, err := strconv.Atoi(w.c.header.Get("X-Total-Count"))
+	if err != nil {
+		return nil, errNotThere
+	}
+	return w.repeat(w.list(fmt.Sprintf("page=%d&per_page=%d", (total+perPage-1)/perPage, perPage))), nil
+}
+
+// cursor is what one says (contract: endpoints.md, GET /admin/users).
+type cursor struct {
+	CreatedAt time.Time `json:"created_at"`
+	ID        uuid.UUID `json:"id"`
+}
+
+// beginListCursor asks for the page of the oldest users, which is the deepest one. Its
+// cursor is the user before them.
+func beginListCursor(_ context.Context, w *worker) (step, error) {
+	var oldest struct {
+		Users      []cursor
+		Pagination *struct{}
+	}
+	if err := w.c.do(w.list(fmt.Sprintf("limit=%d&sort=created_at+asc", perPage+1)), &oldest); err != nil {
+		return nil, err
+	}
+	if oldest.Pagination == nil || len(oldest.Users) <= perPage { // cursors are switched off, or there is one page
+		return nil, errNotThere
+	}
+	text, err := json.Marshal(oldest.Users[perPage])
+	return w.repeat(w.list(fmt.Sprintf("limit=%d&cursor=%s", perPage, base64.RawURLEncoding.EncodeToString(text)))), err
+}
+
+// beginListFilter looks for somebody by the whole address.
+func beginListFilter(_ context.Context, w *worker) (step, error) {
+	return func(context.Context) error {
+		email := fill.Email(w.user())
+		var found struct{ Users []struct{ Email string } }
+		if err := w.c.do(w.list("page=1&per_page=50&filter="+email), &found); err != nil {
+			return err
+		}
+		if len(found.Users) != 1 || found.Users[0].Email != email {
+			return fmt.Errorf("the filter %s found %v", email, found.Users)
+		}
+		return nil
+	}, nil
+}
+
+func beginByID(_ context.Context, w *worker) (step, error) {
+	return func(context.Context) error {
+		return w.c.do(request{method: "GET", path: "/admin/users/" + fill.ID(w.user()).String(), bearer: w.admin}, nil)
+	}, nil
+}
+
+// beginByPhone looks for somebody by the phone number, as a sign-in does. No request
+// does that and nothing else.
+func beginByPhone(ctx context.Context, w *worker) (step, error) {
+	if w.inProcess == nil || w.users < fill.PhoneEvery {
+		return nil, errNotThere
+	}
+	st, _, err := w.inProcess.get(ctx)
+	return func(ctx context.Context) error {
+		n := fill.PhoneEvery * (1 + rand.IntN(w.users/fill.PhoneEvery))
+		_, err := st.FindUserByPhone(ctx, fill.Phone(n), "authenticated")
+		return err
 	}, err
 }
 
-func beginPassword(ctx context.Context, b *bed) (step, error) {
-	c, email, _, err := b.member(ctx)
-	return repeatRequest(c, request{method: "POST", path: "/token?grant_type=password", body: map[string]string{"email": email, "password": password}}), err
-}
-
-func beginSignUp(ctx context.Context, b *bed) (step, error) {
-	c, err := dial(ctx, b.server.URL)
-	return func(context.Context) error { return c.do(signUp(b.email()), nil) }, err
-}
-
-func beginAdminCreate(ctx context.Context, b *bed) (step, error) {
-	c, err := dial(ctx, b.server.URL)
-	return func(context.Context) error { return c.do(b.createUser(b.email()), nil) }, err
-}
-
-func beginList(query string) func(ctx context.Context, b *bed) (step, error) {
-	return func(ctx context.Context, b *bed) (step, error) {
-		c, err := dial(ctx, b.server.URL)
-		return repeatRequest(c, request{method: "GET", path: "/admin/users?" + query, bearer: b.admin}), err
+func beginAuthenticate(ctx context.Context, w *worker) (step, error) {
+	if w.inProcess == nil {
+		return nil, errNotThere
 	}
-}
-
-func beginListLast(ctx context.Context, b *bed) (step, error) {
-	last := (b.users + 49) / 50
-	return beginList(fmt.Sprintf("page=%d&per_page=50", last))(ctx, b)
-}
-
-// openInProcess opens the server's database in this process. It stays open until
-// the process ends.
-func openInProcess(ctx context.Context, db *database) (*postern.Auth, error) {
-	st, err := db.open(ctx)
+	_, a, err := w.inProcess.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return newAuth(st)
+	return w.perSession(func(s *session) error {
+		_, err := a.Authenticate(ctx, s.AccessToken)
+		return err
+	})
 }
 
-func newAuth(st *store.Store) (*postern.Auth, error) {
+func newAuth(st *store.Store, key string) (*postern.Auth, error) {
 	return postern.New(st, postern.Config{
 		Email:  postern.EmailConfig{Autoconfirm: true},
-		JWT:    postern.JWTConfig{Secret: secret},
+		JWT:    postern.JWTConfig{Secret: postern.Secret(key)},
 		Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
-func beginAuthenticate(ctx context.Context, b *bed) (step, error) {
-	a, err := b.inProcess()
-	if err != nil {
-		return nil, err
-	}
-	c, _, s, err := b.member(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) error {
-		_, err := a.Authenticate(ctx, s.AccessToken)
-		return err
-	}, c.conn.Close()
+// only keeps the scenarios of some names; all, if there are none.
+func only(all []scenario, names []string) []scenario {
+	return slices.DeleteFunc(slices.Clone(all), func(s scenario) bool {
+		return len(names) > 0 && !slices.Contains(names, s.name)
+	})
 }
