@@ -24,17 +24,55 @@ func TestRootStaysLight(t *testing.T) {
 		"golang.org/x/crypto", "golang.org/x/sys/cpu", // the second for the first
 		"github.com/boombuler/barcode", // draws nothing but QR codes here, and depends on nothing
 	}
-	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".")
+	for _, dep := range dependencies(t, ".") {
+		if dep != module && !isStandard(dep) && !slices.ContainsFunc(allowed, func(tree string) bool { return within(dep, tree) }) {
+			t.Errorf("the root depends on %s", dep)
+		}
+	}
+}
+
+// TestEmbeddingStaysLight holds what a program without a server of its own has to
+// carry. What executes templates calls methods by their names, so that the linker
+// cannot leave out any.
+func TestEmbeddingStaysLight(t *testing.T) {
+	t.Parallel()
+	for _, dep := range dependencies(t, ".", "./store/sqlite") {
+		if slices.Contains([]string{"net/http", "text/template", "html/template"}, dep) {
+			t.Errorf("the root and store/sqlite depend on %s", dep)
+		}
+	}
+}
+
+// TestServerStaysLight holds that whoever wants no exporters has none of their
+// libraries in examples/standalone, nor pgx's own driver, which store/postgres does
+// without.
+func TestServerStaysLight(t *testing.T) {
+	t.Parallel()
+	for _, dep := range dependencies(t, "./examples/standalone") {
+		for _, tree := range []string{"go.opentelemetry.io", "github.com/prometheus", "google.golang.org", "github.com/jackc/pgx/v5/stdlib"} {
+			if within(dep, tree) {
+				t.Errorf("examples/standalone depends on %s", dep)
+			}
+		}
+	}
+}
+
+// dependencies returns what packages import, however indirectly, and themselves.
+func dependencies(t *testing.T, pkgs ...string) []string {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", append([]string{"list", "-deps"}, pkgs...)...)
 	list.Stderr = t.Output()
 	out, err := list.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	for dep := range strings.FieldsSeq(string(out)) {
-		if dep != module && !slices.ContainsFunc(allowed, func(tree string) bool { return within(dep, tree) }) {
-			t.Errorf("the root depends on %s", dep)
-		}
-	}
+	return strings.Fields(string(out))
+}
+
+// isStandard goes by the first element, which has a dot everywhere else.
+func isStandard(pkg string) bool {
+	first, _, _ := strings.Cut(pkg, "/")
+	return !strings.Contains(first, ".")
 }
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
@@ -79,7 +117,7 @@ func mayNotBringDriver(pkg string) bool {
 }
 
 func mayNotMeasure(pkg string) bool {
-	return isProduct(pkg) && !inTree("telemetry")(pkg) && !inTree("examples")(pkg)
+	return isProduct(pkg) && !inTree("telemetry")(pkg)
 }
 
 // isProductBut is every package of the product but one.

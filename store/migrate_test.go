@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/md5"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"github.com/postern-auth/postern/internal/envtest"
 	"github.com/postern-auth/postern/internal/pgtest"
@@ -116,7 +119,12 @@ func TestMigrateInEveryQueryMode(t *testing.T) {
 	for _, mode := range []string{"exec", "simple_protocol", "describe_exec", "cache_describe", "cache_statement"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			migrate(t, pgtest.With(pgtest.New(t), "default_query_exec_mode", mode))
+			db, err := sql.Open("pgx", pgtest.With(pgtest.New(t), "default_query_exec_mode", mode))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			migrateStore(t, store.New(bun.NewDB(db, pgdialect.New())))
 		})
 	}
 }

@@ -6,6 +6,8 @@
 //	go run ./examples/standalone token service_role
 //	go run ./examples/standalone mails DIR
 //
+// Built with -tags telemetry it has exporters for OpenTelemetry and Prometheus.
+//
 // It ends with status 0 when it is told to stop (SIGINT, SIGTERM), with 2 when its
 // arguments or settings are wrong, and with 1 when something else failed.
 package main

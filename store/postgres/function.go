@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/postern-auth/postern"
@@ -29,7 +29,7 @@ const (
 // An Auth that joined a transaction of the application's needs a second connection
 // for it. The store has to be of PostgreSQL.
 func Function(st *store.Store, schema, name string) func(ctx context.Context, payload []byte) ([]byte, error) {
-	query := "SELECT " + pgx.Identifier{schema, name}.Sanitize() + "($1::jsonb)::text"
+	query := "SELECT " + quoted(schema) + "." + quoted(name) + "($1::jsonb)::text"
 	return func(parent context.Context, payload []byte) ([]byte, error) {
 		ctx, cancel := context.WithTimeout(parent, functionTimeout+functionWait)
 		defer cancel()
@@ -61,6 +61,11 @@ func callFunction(ctx context.Context, db *sql.DB, query string, payload []byte)
 		return answer, err
 	}
 	return answer, tx.Commit()
+}
+
+// quoted writes a name into a statement, where no byte 0 can be.
+func quoted(name string) string {
+	return `"` + strings.NewReplacer(`"`, `""`, "\x00", "").Replace(name) + `"`
 }
 
 // raised is an error with what the database says of it.

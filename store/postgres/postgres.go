@@ -1,5 +1,5 @@
-// Package postgres opens a PostgreSQL database as package store needs it, with
-// pgx. It needs no state of a session, and so works through PgBouncer in
+// Package postgres opens a PostgreSQL database as package store needs it, on pgx's
+// connections. It needs no state of a session, and so works through PgBouncer in
 // transaction mode.
 package postgres
 
@@ -9,13 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 
@@ -36,16 +34,19 @@ const minVersion = 13
 // PostgreSQL's own clients take them, with the environment's PGHOST and so on for
 // what it leaves out. It connects once, to see whether the server is fit.
 //
-// Statements are neither prepared nor described beforehand (pgx's query mode
-// exec), unless dsn has default_query_exec_mode. Sessions are in UTC whatever dsn
-// says. The pool has 16 connections at most. The schema is left as it is, see
-// Store.Migrate. The caller closes the Store.
+// Statements go to the server as text, in one round trip each: they are neither
+// prepared nor described beforehand. Arguments are of the types that database/sql
+// knows. Sessions are in UTC whatever dsn says. The pool has 16 connections at most.
+// The schema is left as it is, see Store.Migrate. The caller closes the Store.
+//
+// An application that wants pgx's own driver, which can do more, opens its database
+// itself and hands it to store.New.
 func Open(ctx context.Context, dsn string) (*store.Store, error) {
 	config, err := parse(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(readTimesInUTC))
+	db := sql.OpenDB(connector{config})
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns)
 	db.SetConnMaxIdleTime(maxIdleTime)
@@ -58,33 +59,25 @@ func Open(ctx context.Context, dsn string) (*store.Store, error) {
 
 // parse adds what dsn leaves open. The time zone is a parameter that PgBouncer
 // knows and keeps for each of its clients.
-func parse(dsn string) (*pgx.ConnConfig, error) {
-	given, err := pgconn.ParseConfig(dsn)
+func parse(dsn string) (*pgconn.Config, error) {
+	config, err := pgconn.ParseConfig(dsn)
 	if err != nil {
 		return nil, err
 	}
-	config, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		return nil, err
+	if mode := config.RuntimeParams[queryMode]; mode != "" && mode != "exec" {
+		return nil, fmt.Errorf("%s is %q; statements are run in the mode exec alone", queryMode, mode)
 	}
-	if given.RuntimeParams["default_query_exec_mode"] == "" {
-		config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	}
-	maps.DeleteFunc(config.RuntimeParams, func(name, _ string) bool { return strings.EqualFold(name, "timezone") })
+	maps.DeleteFunc(config.RuntimeParams, func(name, _ string) bool {
+		return strings.EqualFold(name, "timezone") || slices.Contains(ofPgx, name)
+	})
 	config.RuntimeParams["timezone"] = "UTC"
 	return config, nil
 }
 
-// readTimesInUTC makes pgx return times in UTC and not in this machine's zone.
-// It changes nothing in the session.
-func readTimesInUTC(_ context.Context, conn *pgx.Conn) error {
-	conn.TypeMap().RegisterType(&pgtype.Type{
-		Name:  "timestamptz",
-		OID:   pgtype.TimestamptzOID,
-		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
-	})
-	return nil
-}
+const queryMode = "default_query_exec_mode"
+
+// ofPgx are parameters of pgx's own driver, which the server does not know.
+var ofPgx = []string{queryMode, "statement_cache_capacity", "description_cache_capacity"}
 
 // check refuses a server that is too old, and one that reads backslashes in
 // strings as escapes: bun writes values into the text of statements, and quotes

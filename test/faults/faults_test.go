@@ -51,7 +51,7 @@ var (
 		if err != nil {
 			return "", err
 		}
-		return standalone.Build(context.Background(), dir)
+		return standalone.Build(context.Background(), dir, "-tags=telemetry")
 	})
 )
 

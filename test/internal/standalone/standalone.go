@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -21,14 +22,16 @@ import (
 )
 
 // Build builds the program into dir, without what only debuggers need, and returns
-// its path. It has to be called inside the module.
-func Build(ctx context.Context, dir string) (string, error) {
+// its path. It has to be called inside the module. Flags are further ones for go
+// build.
+func Build(ctx context.Context, dir string, flags ...string) (string, error) {
 	path := filepath.Join(dir, "standalone")
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path,
-		"github.com/postern-auth/postern/examples/standalone")
+	args := slices.Concat([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", path}, flags,
+		[]string{"github.com/postern-auth/postern/examples/standalone"})
+	build := exec.CommandContext(ctx, "go", args...)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}

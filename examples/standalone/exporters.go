@@ -1,14 +1,11 @@
+//go:build telemetry
+
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/http/pprof"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/otel/attribute"
@@ -30,29 +27,26 @@ import (
 	"github.com/postern-auth/postern/telemetry/prometheus"
 )
 
-// watch is what tells others how the service does: whatever of it is switched on.
-type watch struct {
-	settings goenv.Telemetry
-	logger   *slog.Logger
-	metrics  *prometheus.Metrics
-	telling  *opentelemetry.Telemetry
-	ends     []func(context.Context) error // in the order of their beginning
+// exporters are how others are told. Their libraries are a quarter of a program that
+// has them, so there are none without the tag.
+type exporters struct {
+	metrics *prometheus.Metrics
+	telling *opentelemetry.Telemetry
 }
 
-// startWatch makes it. Nothing is sent before there is something to tell.
-func startWatch(ctx context.Context, settings goenv.Telemetry, logger *slog.Logger) (*watch, error) {
-	w := &watch{settings: settings, logger: logger}
-	if settings.PrometheusAddress != "" {
+func (w *watch) startExporters(ctx context.Context) error {
+	if w.settings.PrometheusAddress != "" {
 		w.metrics = prometheus.New()
 		w.metrics.Registry().MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		w.page = w.metrics
 	}
-	if !settings.Traces.Enabled && !settings.Metrics.Enabled {
-		return w, nil
+	if !w.settings.Traces.Enabled && !w.settings.Metrics.Enabled {
+		return nil
 	}
 	if err := w.startTelling(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("OpenTelemetry: %w", err), w.end())
+		return fmt.Errorf("OpenTelemetry: %w", err)
 	}
-	return w, nil
+	return nil
 }
 
 func (w *watch) startTelling(ctx context.Context) error {
@@ -142,16 +136,16 @@ func (e loggedMetrics) Export(ctx context.Context, m *metricdata.ResourceMetrics
 }
 
 // attach has the service tell what it does.
-func (w *watch) attach(settings *goenv.Settings) {
+func (e *exporters) attach(settings *goenv.Settings) {
 	var told []func(context.Context, postern.Observation)
-	if w.metrics != nil {
-		told = append(told, w.metrics.Observe)
-		settings.HTTP.Observers = append(settings.HTTP.Observers, w.metrics.Request)
+	if e.metrics != nil {
+		told = append(told, e.metrics.Observe)
+		settings.HTTP.Observers = append(settings.HTTP.Observers, e.metrics.Request)
 	}
-	if w.telling != nil {
-		told = append(told, w.telling.Observe)
-		settings.HTTP.Observers = append(settings.HTTP.Observers, w.telling.Request)
-		settings.Config.Mailer, settings.Config.SMS = w.telling.Mailer(settings.Config.Mailer), w.telling.SMS(settings.Config.SMS)
+	if e.telling != nil {
+		told = append(told, e.telling.Observe)
+		settings.HTTP.Observers = append(settings.HTTP.Observers, e.telling.Request)
+		settings.Config.Mailer, settings.Config.SMS = e.telling.Mailer(settings.Config.Mailer), e.telling.SMS(settings.Config.SMS)
 	}
 	if len(told) > 0 {
 		settings.Config.Observe = func(ctx context.Context, o postern.Observation) {
@@ -163,73 +157,12 @@ func (w *watch) attach(settings *goenv.Settings) {
 }
 
 // store returns a store that is watched.
-func (w *watch) store(st *store.Store) postern.Store {
-	if w.metrics != nil {
-		w.metrics.Registry().MustRegister(collectors.NewDBStatsCollector(st.DB().DB, "postern"))
+func (e *exporters) store(st *store.Store) postern.Store {
+	if e.metrics != nil {
+		e.metrics.Registry().MustRegister(collectors.NewDBStatsCollector(st.DB().DB, "postern"))
 	}
-	if w.telling == nil {
+	if e.telling == nil {
 		return st
 	}
-	return w.telling.Store(st)
-}
-
-// serve serves what is asked for on addresses of its own.
-func (w *watch) serve() error {
-	var errs []error
-	if w.metrics != nil {
-		errs = append(errs, w.serveAt("measures for Prometheus", w.settings.PrometheusAddress, w.metrics))
-	}
-	if w.settings.ProfilerAddress != "" {
-		errs = append(errs, w.serveAt("the profiler", w.settings.ProfilerAddress, profiler()))
-	}
-	return errors.Join(errs...)
-}
-
-func (w *watch) serveAt(what, address string, handler http.Handler) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(w.logger.Handler(), slog.LevelWarn),
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			w.logger.Error("no longer served: "+what, "error", err)
-		}
-	}()
-	w.ends = append(w.ends, func(context.Context) error {
-		err := server.Close()
-		<-ended
-		return err
-	})
-	w.logger.Info("serving "+what, "address", listener.Addr().String())
-	return nil
-}
-
-// profiler is net/http/pprof, which the API's handler has nothing of.
-func profiler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return mux
-}
-
-// end sends what was not sent yet, for a short time, and stops serving.
-func (w *watch) end() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	var errs []error
-	for _, end := range w.ends {
-		errs = append(errs, end(ctx))
-	}
-	return errors.Join(errs...)
+	return e.telling.Store(st)
 }
