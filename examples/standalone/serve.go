@@ -49,6 +49,7 @@ func serve(ctx context.Context, settings *goenv.Settings, stdout, stderr io.Writ
 		}
 	}()
 	w.attach(settings)
+	settings.Config.Observe = processThreads.observing(settings.Config.Observe)
 	st, auth, err := open(ctx, settings, w.store)
 	if err != nil {
 		return err
