@@ -79,16 +79,16 @@ func (f *found) add(part []byte) error {
 	if len(part) < 2 {
 		return nil // nothing was found
 	}
-	var kind partKind
-	row := append([]any{&kind}, f.row(partKind(part[1]-'0'))...)
+	kind := partKind(part[1] - '0')
+	row := f.row(kind)
 	if err := json.Unmarshal(part, &row); err != nil {
 		return fmt.Errorf("decode part %d: %w", kind, err)
 	}
 	return nil
 }
 
-// row adds a row and returns where its columns belong: encoding/json decodes an
-// array into the pointers that a []any holds.
+// row adds a row and returns where its kind and its columns belong: encoding/json
+// decodes an array into the pointers that a []any holds.
 func (f *found) row(kind partKind) []any {
 	switch kind {
 	case userPart:
@@ -106,7 +106,7 @@ func (f *found) row(kind partKind) []any {
 		return pointers(f.token)
 	case rotatedPart:
 		f.rotated = true
-		return nil
+		return []any{new(partKind)}
 	}
 	return pointers(grow(&f.amr))
 }

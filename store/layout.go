@@ -69,11 +69,11 @@ func arguments[Row any](row *Row) (all []any) {
 	return all
 }
 
-// pointers returns where the values of columnList belong, in a row that embeds no
-// other.
+// pointers returns where a partKind and the values of columnList belong, in a row that
+// embeds no other.
 func pointers[Row any](row *Row) []any {
 	v := reflect.ValueOf(row).Elem()
-	all := make([]any, 0, v.NumField())
+	all := append(make([]any, 0, 1+v.NumField()), new(partKind))
 	for i := range v.NumField() {
 		field := v.Field(i).Addr().Interface()
 		if _, ok := field.(*bun.BaseModel); !ok {
