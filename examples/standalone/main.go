@@ -59,6 +59,7 @@ var defaults = []string{
 }
 
 func main() {
+	collectLessOften()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
 	os.Exit(report(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr), os.Stderr))
