@@ -466,7 +466,7 @@ func (a *Auth) obscure(u *UserRecord) {
 type AdminListUsersParams struct {
 	Page     int    // from 1; 0 is 1
 	PerPage  int    // defaults to 50, at most 1000
-	Filter   string // part of the address, as stored, or of full_name, in any case
+	Filter   string // see AdminListUsers
 	Audience string // defaults to Config.Audience
 	// Ascending lists the oldest users first.
 	Ascending bool
@@ -485,7 +485,8 @@ type UserList struct {
 	// Pagination is set when the list was asked for by cursor.
 	Pagination *Pagination `json:"pagination,omitempty"`
 
-	// Total and Page and PerPage describe a list by page number.
+	// Total and Page and PerPage describe a list by page number. With more than
+	// 10,000, users who were deleted within the last minute may still count in Total.
 	Total   int `json:"-"`
 	Page    int `json:"-"`
 	PerPage int `json:"-"`
@@ -507,6 +508,15 @@ func pageSize(asked int) int { return min(max(either(asked, defaultPerPage), 1),
 
 // AdminListUsers lists users by creation, newest first. Softly deleted users are
 // among them (contract: endpoints.md, GET /admin/users).
+//
+// A filter that is a whole address lists those who have it, in any case, if there are
+// any. Otherwise it lists those with the filter in their address, as stored, or in
+// their full_name, in any case; for that all of the audience are read.
+//
+// A list may change between two pages. Who reads all of it, newest first, sees nobody
+// left out because of others who were added, at most some twice. By page number, who
+// follows somebody who was deleted meanwhile may be left out. The cursor has no such
+// gaps, and takes as long for the last page as for the first.
 func (a *Auth) AdminListUsers(ctx context.Context, p AdminListUsersParams) (*UserList, error) {
 	p.Page = max(p.Page, 1)
 	p.PerPage = pageSize(p.PerPage)
@@ -518,11 +528,27 @@ func (a *Auth) AdminListUsers(ctx context.Context, p AdminListUsersParams) (*Use
 	}
 	q.Count = true
 	q.Offset = (p.Page - 1) * p.PerPage
-	page, err := a.store.ListUsers(ctx, q)
+	page, err := a.listUsers(ctx, q)
 	if err != nil {
 		return nil, internal("Database error finding users", err)
 	}
 	return &UserList{Users: page.Users, Aud: q.Aud, Total: page.Total, Page: p.Page, PerPage: p.PerPage}, nil
+}
+
+// listUsers asks for a filter that could be somebody's address as for one, which an
+// index knows, before it has all addresses searched.
+func (a *Auth) listUsers(ctx context.Context, q UserQuery) (*UserPage, error) {
+	whole, err := address.Email(q.Filter)
+	if err != nil {
+		return a.store.ListUsers(ctx, q)
+	}
+	exact := q
+	exact.Filter, exact.Email, exact.Count = "", whole, true
+	page, err := a.store.ListUsers(ctx, exact)
+	if err != nil || page.Total > 0 {
+		return page, err
+	}
+	return a.store.ListUsers(ctx, q)
 }
 
 func (a *Auth) listByCursor(ctx context.Context, q UserQuery, cursor string) (*UserList, error) {
@@ -533,7 +559,7 @@ func (a *Auth) listByCursor(ctx context.Context, q UserQuery, cursor string) (*U
 		}
 		q.After = after
 	}
-	page, err := a.store.ListUsers(ctx, q)
+	page, err := a.listUsers(ctx, q)
 	if err != nil {
 		return nil, internal("Database error finding users", err)
 	}

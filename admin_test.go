@@ -321,3 +321,35 @@ func TestConcurrentAdminChangesAllSurvive(t *testing.T) {
 		}
 	})
 }
+
+// An address is found by an index; what is only a part of others is searched for.
+func TestAdminListUsersByAddress(t *testing.T) {
+	each(t, nil, func(t *testing.T, s service) {
+		for _, email := range []string{"ann@example.com", "joann@example.com", "ann@example.com.au"} {
+			must(s.AdminCreateUser(t.Context(), postern.AdminCreateUserParams{Email: email, UserMetadata: map[string]any{"full_name": "of ann@example.com"}}))
+			s.Advance(time.Second)
+		}
+		for filter, want := range map[string]string{
+			"ann@example.com": "ann@example.com", "ANN@Example.com": "ann@example.com",
+			"ann@example.co": "ann@example.com.au joann@example.com ann@example.com", "nn@example.com.au": "ann@example.com.au", "x@example.com": "",
+		} {
+			for _, byCursor := range []bool{false, true} {
+				var got []string
+				p := postern.AdminListUsersParams{Filter: filter, Page: 1, PerPage: 1, ByCursor: byCursor}
+				for more := true; more; p.Page++ {
+					list := must(s.AdminListUsers(t.Context(), p))
+					for _, u := range list.Users {
+						got = append(got, u.Email)
+					}
+					more = len(list.Users) > 0
+					if byCursor {
+						more, p.Cursor = list.Pagination.HasMore, list.Pagination.NextCursor
+					}
+				}
+				if got := strings.Join(got, " "); got != want {
+					t.Errorf("%s, by cursor %v: got %q, want %q", filter, byCursor, got, want)
+				}
+			}
+		}
+	})
+}

@@ -750,6 +750,7 @@ type CustomProviderRecord struct {
 type UserQuery struct {
 	Aud    string
 	Filter string // part of the address (as stored) or of full_name (any case); "" for all
+	Email  string // the whole address, in lower case, instead of a Filter; "" for all
 
 	Ascending bool // by creation; newest first otherwise
 	Offset    int
@@ -770,7 +771,7 @@ type UserCursor struct {
 // UserPage is the answer to a UserQuery.
 type UserPage struct {
 	Users []User
-	Total int  // of all that match, when asked for
+	Total int  // of all that match, when asked for; of more than 10,000 it may be a minute old
 	More  bool // whether others follow
 }
 

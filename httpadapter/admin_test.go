@@ -123,6 +123,8 @@ func TestAdminListUsers(t *testing.T) {
 			{"?per_page=18446744073709551615", "lc lb la", "3", `</admin/users?page=1&per_page=18446744073709551615>; rel="last"`},
 			{"?page=18446744073709551615", "", "3", `</admin/users?page=1>; rel="last"`},
 			{"?filter=%25", "", "0", `</admin/users?filter=%25&page=0>; rel="last"`},
+			{"?filter=LA@example.com", "la", "1", `</admin/users?filter=LA%40example.com&page=1>; rel="last"`},
+			{"?filter=a@example.com", "la", "1", `</admin/users?filter=a%40example.com&page=1>; rel="last"`},
 			{"?filter=l_", "", "0", `</admin/users?filter=l_&page=0>; rel="last"`},
 			{"?filter=%27%3B--%5C", "", "0", `</admin/users?filter=%27%3B--%5C&page=0>; rel="last"`},
 			{"?limit=1&cursor=x", "lc lb la", "3", `</admin/users?cursor=x&limit=1&page=1>; rel="last"`},

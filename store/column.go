@@ -53,6 +53,14 @@ func (n *number) Scan(src any) error {
 // flag is a column of booleans, which SQLite keeps as 0 and 1.
 type flag bool
 
+// Scan reads a column.
+func (f *flag) Scan(src any) error {
+	var v sql.Null[bool]
+	err := v.Scan(src)
+	*f = flag(v.V)
+	return err
+}
+
 // UnmarshalJSON reads a column in a JSON text.
 func (f *flag) UnmarshalJSON(b []byte) error {
 	*f = string(b) == "true" || string(b) == "1"

@@ -56,6 +56,10 @@ const (
 	bucketFull // key
 	dropBucket // key
 	lockWriter
+	listUsers        // audience, limit, offset
+	listUsersCounted // audience, limit, offset
+	listUsersAfter   // audience, time, user id, limit, offset
+	countUsersSince  // audience, time
 	statementCount
 )
 
@@ -73,6 +77,9 @@ func newStatements(sqlite bool) statements {
 		if texts[id] = f.call(); sqlite {
 			texts[id] = f.text // "" for what only PostgreSQL does
 		}
+	}
+	for text, id := range commonLists {
+		texts[id] = text
 	}
 	if sqlite {
 		for i, text := range texts {

@@ -96,6 +96,16 @@ func TestHotStatementsRunInEveryQueryMode(t *testing.T) {
 			ok(t, err)
 			_, _, err = st.FindSession(t.Context(), s.ID)
 			ok(t, err)
+			for _, q := range []postern.UserQuery{
+				{}, {Filter: "a@"}, {Email: u.Email}, {Ascending: true, After: &postern.UserCursor{CreatedAt: at.Add(-time.Hour)}}, {Offset: 1000},
+			} {
+				q.Aud, q.Limit, q.Count = u.Aud, 1, true
+				page, err := st.ListUsers(t.Context(), q)
+				ok(t, err)
+				if len(page.Users) != 1 && q.Offset == 0 || page.Total != 1 {
+					t.Errorf("ListUsers %+v: got %+v", q, page)
+				}
+			}
 		})
 	}
 }

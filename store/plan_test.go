@@ -23,7 +23,7 @@ func TestUsersFlowsAndOneTimeTokensAreFoundByIndexes(t *testing.T) {
 		manyRows(t, st)
 		// All users are of one instance. Tables have aliases of one letter; what else
 		// SQLite scans is what it has put together itself.
-		const whole = `SCAN \w\b|Seq Scan|users_instance_id_idx|auth_users_created_at`
+		const whole = `SCAN \w\b|Seq Scan|users_instance_id_idx|users_created_at`
 		readNoWholeTable(t, plansOf(t, st, func(joined *store.Store) { nothingFound(t, joined) }), 9, whole)
 	})
 }

@@ -45,6 +45,7 @@ type database struct {
 	sqlite         bool
 	hot            statements
 	group          *group // SQLite's writers; nil for PostgreSQL
+	totals         totals // of long lists
 
 	// SQLite's prepared statements. PostgreSQL gets none, whose names would not
 	// outlive a transaction behind PgBouncer.

@@ -29,13 +29,18 @@ func collectLessOften() {
 // come; the kernel takes it away at once. So there are twice as many threads as
 // processors while passwords are hashed, and otherwise not: they are not free.
 type threads struct {
+	double, restore func() // change how many there are
+
 	mu   sync.Mutex
 	more bool
 	last time.Time // that a password was hashed
 }
 
 // processThreads are those of the program.
-var processThreads threads
+var processThreads = threads{
+	double:  func() { runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0)) },
+	restore: runtime.SetDefaultGOMAXPROCS,
+}
 
 // calm is how long after the last hash the additional threads go.
 const calm = 2 * time.Second
@@ -62,7 +67,7 @@ func (t *threads) add() {
 	t.last = time.Now()
 	if !t.more {
 		t.more = true
-		runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
+		t.double()
 		time.AfterFunc(calm, t.remove)
 	}
 }
@@ -76,5 +81,5 @@ func (t *threads) remove() {
 		return
 	}
 	t.more = false
-	runtime.SetDefaultGOMAXPROCS()
+	t.restore()
 }

@@ -154,6 +154,40 @@ func listFilter(t *testing.T, st postern.Store) {
 	}
 }
 
+// Whoever has an address is found by it: SSO users, too, who may share it.
+func listWholeAddress(t *testing.T, st postern.Store) {
+	for i, c := range []struct {
+		email, aud string
+		sso        bool
+	}{
+		{email: "anna@example.com", aud: "authenticated"},
+		{email: "anna@example.com", aud: "authenticated", sso: true},
+		{email: "anna@example.com", aud: "other", sso: true},
+		{email: "susanna@example.com", aud: "authenticated"},
+		{email: "", aud: "authenticated"},
+	} {
+		u := user(c.email)
+		u.Aud, u.IsSSOUser, u.CreatedAt = c.aud, c.sso, moment(i)
+		u.Role = string(rune('0' + i))
+		ok(t, st.AddUser(t.Context(), u))
+	}
+	for email, want := range map[string]string{"anna@example.com": "10", "susanna@example.com": "3", "nobody@example.com": ""} {
+		var got strings.Builder
+		for offset := range len(want) + 1 {
+			page := list(t, st, postern.UserQuery{Email: email, Limit: 1, Offset: offset, Count: true})
+			for _, u := range page.Users {
+				got.WriteString(u.Role)
+			}
+			if page.Total != len(want) || page.More != (offset+1 < len(want)) {
+				t.Errorf("%s from %d on: got total %d, more %v, want %d", email, offset, page.Total, page.More, len(want))
+			}
+		}
+		if got.String() != want {
+			t.Errorf("%s: got %q, want %q", email, got.String(), want)
+		}
+	}
+}
+
 func listEmpty(t *testing.T, st postern.Store) {
 	page := list(t, st, postern.UserQuery{Limit: 50, Count: true})
 	if len(page.Users) != 0 || page.Total != 0 || page.More {

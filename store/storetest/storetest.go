@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t testing.TB) postern.Store) {
 		"lists page by cursor":                           listByCursor,
 		"lists hold one audience and no identities":      listAudience,
 		"filters match parts of addresses and names":     listFilter,
+		"whole addresses find those who have them":       listWholeAddress,
 		"lists may be empty":                             listEmpty,
 		"a session round-trips whole":                    sessionRoundTrip,
 		"a session round-trips without what is optional": sessionRoundTripBare,

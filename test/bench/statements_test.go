@@ -64,7 +64,7 @@ func checkStatements(t *testing.T, a *postern.Auth, j *journal.Journal, sqlite b
 		{"Authenticate, which is all that GET /user needs", authenticate, []string{"SELECT"}},
 		{"RefreshToken", refresh, refreshed},
 		{"SignInWithPassword", signIn, signedIn},
-		{"AdminListUsers, with its count", list, []string{"SELECT", "SELECT"}},
+		{"AdminListUsers, with its count", list, []string{"SELECT"}},
 	} {
 		got := j.During(func() {
 			if err := c.run(); err != nil {

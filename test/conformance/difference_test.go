@@ -89,6 +89,7 @@ var differences = []difference{
 	},
 	{id: "admin-page-size", why: "guarantee E27", shows: showPageSize},
 	{id: "admin-filter", why: "guarantee E27", shows: showFilterLiteral},
+	{id: "admin-filter-address", why: "an index knows who has an address", shows: showFilterAddress},
 	{id: "admin-user-singular", why: "the path is documented", rewrite: singularPath},
 	{id: "admin-no-password", why: "a password that nobody knows is as good as none, and dear to hash", shows: showNoPassword},
 

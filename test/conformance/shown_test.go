@@ -327,6 +327,19 @@ func showFilterLiteral(t *testing.T, w *world) {
 	}
 }
 
+func showFilterAddress(t *testing.T, w *world) {
+	auto := w.instance["auto"]
+	for _, name := range []string{"whole", "notwhole"} {
+		auto.admin(t, "POST", "/admin/users", `{"email":"`+name+`@example.com"}`).is(t, "create", http.StatusOK, "")
+	}
+	for filter, want := range map[string]int{"whole@example.com": 1, "WHOLE@example.com": 1, "hole@example.com": 2} {
+		got, _ := auto.admin(t, "GET", "/admin/users?filter="+filter, "").member("users").([]any)
+		if len(got) != want {
+			t.Errorf("filter %s: got %d users, want %d", filter, len(got), want)
+		}
+	}
+}
+
 func showPageSize(t *testing.T, w *world) {
 	const most = 1000
 	i := start(t, w.open(t), nil)
