@@ -27,7 +27,12 @@ func NewCluster(t testing.TB, settings ...string) *Cluster {
 }
 
 // StartCluster is NewCluster for programs that are no tests.
-func StartCluster(settings ...string) (*Cluster, error) { return startCluster(settings) }
+func StartCluster(settings ...string) (*Cluster, error) { return startCluster(tempDir, settings) }
+
+// tempDir is where clusters are whose files shall be as files are. The path has to be
+// short, for a socket's is limited, and root's own temporary directory may be closed
+// to the user that runs the server.
+const tempDir = "/tmp"
 
 // DSN returns the address of the cluster's database postgres.
 func (c *Cluster) DSN() string { return c.dsn }

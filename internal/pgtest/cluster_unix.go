@@ -55,9 +55,10 @@ done
 // startTimeout is how long initdb and the start may take together.
 const startTimeout = time.Minute
 
-// startCluster starts a cluster and returns when it answers. Its time zone is
-// an odd one, so that whoever forgets to ask for UTC notices.
-func startCluster(settings []string) (*Cluster, error) {
+// startCluster starts a cluster in a directory below parent and returns when it
+// answers. Its time zone is an odd one, so that whoever forgets to ask for UTC
+// notices.
+func startCluster(parent string, settings []string) (*Cluster, error) {
 	initdb, postgres, err := binaries()
 	if err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func startCluster(settings []string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := clusterDir(owner)
+	dir, err := clusterDir(parent, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +139,8 @@ func (c *Cluster) awaitAnswer(want bool) error {
 	}
 }
 
-// clusterDir makes the cluster's directory. Its path has to be short, for a
-// socket's is limited, and root's own temporary directory may be closed to owner.
-func clusterDir(owner *syscall.Credential) (string, error) {
-	dir, err := os.MkdirTemp("/tmp", "postern-pg-")
+func clusterDir(parent string, owner *syscall.Credential) (string, error) {
+	dir, err := os.MkdirTemp(parent, "postern-pg-")
 	if err != nil || owner == nil {
 		return dir, err
 	}

@@ -36,19 +36,29 @@ func New(t testing.TB) string {
 
 // NewMigrated is New with the schema that migrate makes in an empty database. It
 // runs once in a test binary for each key; what it left is copied from then on,
-// which is several times quicker. It has to close its connections. (On a server
-// that was named it runs each time.)
+// which is several times quicker. It has to close its connections.
+//
+// A test that only added rows, and has not failed, leaves its database to the next,
+// which finds it as new. It should close what it has opened: what is connected when
+// it ends is cut off.
+//
+// (On a server that was named migrate runs each time, and nothing is left to others.)
 func NewMigrated(t testing.TB, key string, migrate func(dsn string) error) string {
 	t.Helper()
 	s := get(t)
 	if s.own == nil {
 		return s.migrated(t, migrate)
 	}
-	template, err := s.template(key, migrate)
+	d, err := s.lend(key, migrate)
 	if err != nil {
-		t.Fatalf("pgtest: template %s: %v", key, err)
+		t.Fatalf("pgtest: database like %s: %v", key, err)
 	}
-	return s.database(t, template)
+	t.Cleanup(func() {
+		if err := s.takeBack(key, d, t.Failed()); err != nil {
+			t.Error("pgtest:", err)
+		}
+	})
+	return withDatabase(s.dsn, d.name)
 }
 
 // Connect connects to a database until the test ends.
@@ -77,6 +87,9 @@ type server struct {
 	strategy string   // how CREATE DATABASE shall copy
 
 	templates sync.Map // key to func() (string, error), which returns the name
+
+	mu   sync.Mutex
+	idle map[string][]*reusable // by key; that are lent to no test
 }
 
 // errNone says that there is no PostgreSQL, which is not the test's fault.
@@ -87,11 +100,12 @@ var shared = sync.OnceValues(func() (*server, error) {
 	if dsn := os.Getenv("POSTERN_TEST_POSTGRES"); dsn != "" {
 		return &server{dsn: dsn}, nil
 	}
-	c, err := startCluster(nil)
+	// What autovacuum has been at is not as new.
+	c, err := startCluster(roomyTempDir(), []string{"autovacuum=off"})
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dsn: c.dsn, own: c}
+	s := &server{dsn: c.dsn, own: c, idle: map[string][]*reusable{}}
 	s.strategy, err = fileCopy(c.dsn)
 	return s, err
 })
@@ -139,7 +153,7 @@ func (s *server) database(t testing.TB, template string) string {
 		t.Fatal("pgtest:", err)
 	}
 	t.Cleanup(func() {
-		if err := s.exec("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"); err != nil {
+		if err := s.drop(name); err != nil {
 			t.Error("pgtest:", err)
 		}
 	})
@@ -173,6 +187,10 @@ func (s *server) template(key string, migrate func(dsn string) error) (string, e
 func (s *server) create(template string) (string, error) {
 	name := "postern_test_" + strings.ToLower(rand.Text())
 	return name, s.exec("CREATE DATABASE " + name + " TEMPLATE " + template + s.strategy)
+}
+
+func (s *server) drop(name string) error {
+	return s.exec("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)")
 }
 
 // exec runs one statement in the server's own database.

@@ -9,7 +9,7 @@
 // CI is "true".
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -63,7 +63,9 @@ function certify(dir) {
 function runOn(database, settings, files) {
   console.log(`\n# ${database}`)
   const env = { ...process.env, ...settings, E2E_DATABASE: database, E2E_CHROMIUM: chromium }
-  const tests = spawn(process.execPath, ['--test', '--test-reporter=spec', ...files], { env, stdio: 'inherit' })
+  // By default there would be one less, which of two processors leaves one idle.
+  const atOnce = `--test-concurrency=${availableParallelism()}`
+  const tests = spawn(process.execPath, ['--test', atOnce, '--test-reporter=spec', ...files], { env, stdio: 'inherit' })
   return new Promise((resolve) => tests.on('exit', resolve))
 }
 
