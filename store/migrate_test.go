@@ -287,7 +287,7 @@ func sound(t *testing.T, s *store.Store) {
 	}
 }
 
-var allMigrations = []string{"0001_gotrue", "0002_postern", "0003_counters", "0004_flows", "0005_recovery_codes", "0006_events", "0007_audit", "0008_limits"}
+var allMigrations = []string{"0001_gotrue", "0002_postern", "0003_counters", "0004_flows", "0005_recovery_codes", "0006_events", "0007_audit", "0008_limits", "0009_list"}
 
 // onBoth runs a test on an empty database of each kind.
 func onBoth(t *testing.T, test func(t *testing.T, dsn string)) {
