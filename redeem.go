@@ -142,13 +142,16 @@ func (a *Auth) strip(u *UserRecord) error {
 	return nil
 }
 
-// afterGrant voids what else was sent, and what an account had that was not its
-// owner's.
+// afterGrant voids what else was sent, if anything, and what an account had that was
+// not its owner's.
 func (a *Auth) afterGrant(ctx context.Context, tx Tx, user *UserRecord, p *proof, unproven bool) error {
-	if unproven {
+	switch {
+	case unproven:
 		return expel(ctx, tx, user.ID)
+	case len(user.CodeHashes) > 0:
+		return tx.DropOneTimeTokens(ctx, user.ID)
 	}
-	return tx.DropOneTimeTokens(ctx, user.ID)
+	return nil
 }
 
 // recordProof writes into the audit log what a proof did. Where a code is to be

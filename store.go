@@ -285,8 +285,8 @@ type oneTimeStore interface {
 	// kind still is the one with this CodeHash: it was used, replaced or voided.
 	TakeOneTimeToken(ctx context.Context, userID uuid.UUID, kind OneTimeKind, codeHash string) error
 
-	// FindOneTimeToken returns the token whose LinkHash is one of these.
-	FindOneTimeToken(ctx context.Context, linkHashes []string) (*OneTimeToken, error)
+	// FindOneTimeToken returns the token whose LinkHash is one of these, and its user.
+	FindOneTimeToken(ctx context.Context, linkHashes []string) (*OneTimeToken, *UserRecord, error)
 
 	// DropOldOneTimeTokens forgets up to limit tokens that were made before a time:
 	// they are not found any more by their LinkHash, nor who waits for their address.

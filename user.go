@@ -151,7 +151,11 @@ func (m Metadata) merge(change map[string]any) (Metadata, error) {
 		}
 		members[name] = b
 	}
-	return NewMetadata(members)
+	merged, err := NewMetadata(members)
+	if err == nil && m != nil && merged.equal(m) {
+		return m, nil // as it is written, so that nothing has to be stored
+	}
+	return merged, err
 }
 
 // Secret is text that must not be shown: its formatted and marshalled forms

@@ -144,7 +144,7 @@ func (a *Auth) findByLink(ctx context.Context, t VerifyType, link string) (*proo
 	for hash := range hashes {
 		candidates = append(candidates, hash)
 	}
-	token, err := a.store.FindOneTimeToken(ctx, candidates)
+	token, user, err := a.store.FindOneTimeToken(ctx, candidates)
 	if errors.Is(err, ErrNoRow) || errors.Is(err, ErrUnstorable) {
 		return nil, linkExpired()
 	}
@@ -154,10 +154,6 @@ func (a *Auth) findByLink(ctx context.Context, t VerifyType, link string) (*proo
 	what, ok := purposeOf(token, hashes[token.LinkHash], places[t])
 	if !ok {
 		return nil, linkExpired()
-	}
-	user, err := a.store.FindUser(ctx, token.UserID)
-	if err != nil {
-		return nil, internal("Database error finding user from email link", err)
 	}
 	if a.expired(&user.User, token.Kind, token.RelatesTo) {
 		return nil, linkExpired()

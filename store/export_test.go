@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -9,12 +10,16 @@ import (
 	"github.com/postern-auth/postern"
 )
 
-// Functions are the statements that take longer to plan than to run: the types of
-// their parameters, and their texts.
-func Functions() map[string]string {
+// HotStatements are the statements that take longer to plan than to run, as a database
+// gets them: their texts, with the types of their parameters.
+func HotStatements(sqlite bool) map[string]string {
 	texts := map[string]string{}
 	for _, f := range functions {
-		if f.text != "" {
+		switch {
+		case f.text == "":
+		case sqlite:
+			texts[SQLiteText(cmp.Or(f.sqlite, f.text))] = f.params
+		default:
 			texts[f.text] = f.params
 		}
 	}

@@ -21,6 +21,7 @@ import (
 type function struct {
 	params     string // types
 	text       string // the statement, with $1 and so on
+	sqlite     string // what SQLite runs in its place, if that is something else
 	returns    string // type and volatility
 	definition string // in PL/pgSQL
 }
@@ -28,7 +29,7 @@ type function struct {
 // reading is a function that returns the parts that a query finds (find.go) in one text.
 // JSON has no such character in it (RFC 7464 §2.1).
 func reading(params, query string) function {
-	return function{params, query, "text STABLE", "BEGIN RETURN " + parts(query) + "; END"}
+	return function{params: params, text: query, returns: "text STABLE", definition: "BEGIN RETURN " + parts(query) + "; END"}
 }
 
 func parts(query string) string {
@@ -37,7 +38,10 @@ func parts(query string) string {
 
 // changing is a function that changes rows, and returns how many.
 func changing(params, statement string) function {
-	return function{params, statement, "bigint", "DECLARE n bigint; BEGIN " + statement + "; GET DIAGNOSTICS n = ROW_COUNT; RETURN n; END"}
+	return function{
+		params: params, text: statement, returns: "bigint",
+		definition: "DECLARE n bigint; BEGIN " + statement + "; GET DIAGNOSTICS n = ROW_COUNT; RETURN n; END",
+	}
 }
 
 func (f function) name() string {
@@ -70,7 +74,7 @@ var functions = func() map[statement]function {
 		findUserByIdentity: reading("text, text", userParts(idByIdentity)),
 		findCaller:         reading("uuid, uuid", userParts(`$1`)+sessionParts(`$2`)+` AND t.user_id = $1`),
 		findSession:        reading("uuid", foundBySession),
-		findToken:          reading("text, text, text, text, text, text, text, text", tokenByHash),
+		findToken:          findingToken,
 		lockUser:           locking,
 		rotateSession:      changing(rotationParams, rotation),
 		refreshSession:     refreshing,

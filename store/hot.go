@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -75,7 +76,7 @@ func newStatements(sqlite bool) statements {
 	}
 	for id, f := range functions {
 		if texts[id] = f.call(); sqlite {
-			texts[id] = f.text // "" for what only PostgreSQL does
+			texts[id] = cmp.Or(f.sqlite, f.text) // "" for what only PostgreSQL does
 		}
 	}
 	for text, id := range commonLists {

@@ -169,36 +169,68 @@ func (r *foundToken) token() *postern.OneTimeToken {
 }
 
 // maxHashes is how many hashes FindOneTimeToken looks for.
-const maxHashes = 8
+const maxHashes = 4
 
-// tokenByHash selects the newest of the tokens that have one of the hashes.
-var tokenByHash = fmt.Sprintf(`SELECT json_build_array(%d, o.user_id, o.token_type, o.token_hash, o.relates_to, o.created_at, %s)
-	FROM auth.one_time_tokens o JOIN auth.users u ON u.id = o.user_id
-	WHERE o.token_hash IN ($1, $2, $3, $4, $5, $6, $7, $8) ORDER BY o.created_at DESC, o.id LIMIT 1`,
-	tokenPart, codeOfKind("o.token_type", "u."))
+// tokenByHash selects the newest of the tokens that have one of the hashes $1 to $4,
+// with the user's id behind its kind.
+func tokenByHash(tokens string) string {
+	return fmt.Sprintf(`SELECT json_build_array(%d, o.user_id, o.token_type, o.token_hash, o.relates_to, o.created_at, %s)
+		FROM %s JOIN auth.users u ON u.id = o.user_id ORDER BY o.created_at DESC, o.id LIMIT 1`,
+		tokenPart, codeOfKind("o.token_type", "u."), tokens)
+}
+
+// findingToken reads a token and its user. While there are few tokens, PostgreSQL would
+// rather read them all than look for one hash after the other: it has to be made to.
+var findingToken = func() function {
+	token := tokenByHash(`(VALUES ($1), ($2), ($3), ($4)) h(hash)
+		CROSS JOIN LATERAL (SELECT * FROM auth.one_time_tokens t WHERE t.token_hash = h.hash OFFSET 0) o`)
+	return function{
+		params:  strings.TrimSuffix(strings.Repeat("text, ", maxHashes), ", "),
+		text:    token,
+		returns: "text STABLE",
+		definition: fmt.Sprintf(`DECLARE token json; owner_id uuid; BEGIN token := (%s); owner_id := token->>1;
+			RETURN concat(token, chr(%d), %s); END`, token, partSeparator, parts(userParts("owner_id"))),
+		sqlite: tokenByHash(`(SELECT * FROM auth.one_time_tokens WHERE token_hash IN ($1, $2, $3, $4)) o`),
+	}
+}()
 
 // FindOneTimeToken implements postern.Store. Of several the newest counts. It looks for
-// eight hashes at most.
-func (s *Store) FindOneTimeToken(ctx context.Context, linkHashes []string) (token *postern.OneTimeToken, err error) {
+// four hashes at most.
+func (s *Store) FindOneTimeToken(ctx context.Context, linkHashes []string) (token *postern.OneTimeToken, user *postern.UserRecord, err error) {
 	if err := storable(linkHashes); err != nil {
-		return nil, explain("find a one-time token", err)
+		return nil, nil, explain("find a one-time token", err)
 	}
 	args := make([]any, maxHashes)
 	for i := range args[:min(len(linkHashes), maxHashes)] {
 		args[i] = linkHashes[i]
 	}
 	err = s.read(ctx, func(ctx context.Context, c conn) error {
-		var f found
-		err := c.findParts(ctx, &f, findToken, args...)
-		if err == nil && f.token == nil {
-			err = sql.ErrNoRows
+		found, err := c.findToken(ctx, args)
+		if err != nil {
+			return c.fault("find a one-time token", err)
 		}
-		if err == nil {
-			token = f.token.token()
-		}
-		return c.fault("find a one-time token", err)
+		token, user = found.token.token(), found.userRecord()
+		return nil
 	})
-	return token, err
+	return token, user, err
+}
+
+func (c conn) findToken(ctx context.Context, args []any) (*found, error) {
+	var f found
+	err := c.findParts(ctx, &f, findToken, args...)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.token == nil:
+		return nil, sql.ErrNoRows
+	case c.sqlite: // which found no more than the token
+		err = c.findParts(ctx, &f, findUser, f.token.UserID)
+	}
+	if err == nil && f.user == nil {
+		err = sql.ErrNoRows
+	}
+	f.sort()
+	return &f, err
 }
 
 // DropOldOneTimeTokens implements postern.Store. GoTrue looks for a token in the

@@ -96,7 +96,7 @@ func TestOneTimeTokenThatDoesNotFitLeavesTheOlder(t *testing.T) {
 			if !errors.Is(err, c.want) {
 				t.Errorf("%s: got error %v, want %v", what, err, c.want)
 			}
-			got, err := st.FindOneTimeToken(t.Context(), []string{one.LinkHash})
+			got, _, err := st.FindOneTimeToken(t.Context(), []string{one.LinkHash})
 			if err != nil || *got != one {
 				t.Errorf("after %s: got %+v, %v, want the older token", what, got, err)
 			}
@@ -110,7 +110,7 @@ func TestHalfAOneTimeTokenIsNone(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, st *store.Store) {
 		id := bare(t, st, nil)
 		oneTimeToken(t, st, id) // beside a column that is NULL
-		got, err := st.FindOneTimeToken(t.Context(), []string{"hash"})
+		got, _, err := st.FindOneTimeToken(t.Context(), []string{"hash"})
 		if err != nil || got.CodeHash != "" || got.UserID != id || got.Kind != postern.OneTimeRecovery {
 			t.Errorf("got %+v, %v, want the row, and no code", got, err)
 		}
@@ -164,7 +164,7 @@ func TestGoTruesOneTimeTokensAreFoundAndTaken(t *testing.T) {
 		t.Fatal("got no tokens")
 	}
 	for _, hash := range hashes {
-		one, err := st.FindOneTimeToken(t.Context(), []string{hash})
+		one, _, err := st.FindOneTimeToken(t.Context(), []string{hash})
 		if err != nil || one.LinkHash != hash || one.CodeHash != hash || one.RelatesTo == "" || one.CreatedAt.IsZero() {
 			t.Errorf("%s: got %+v, %v, want it in both places", hash, one, err)
 			continue

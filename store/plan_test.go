@@ -94,7 +94,7 @@ func manyRows(t *testing.T, st *store.Store) {
 // nothingFound looks for tokens, users and flows that are not there.
 func nothingFound(t *testing.T, st *store.Store) {
 	t.Helper()
-	_, link := st.FindOneTimeToken(t.Context(), []string{"a", "b"})
+	_, _, link := st.FindOneTimeToken(t.Context(), []string{"a", "b"})
 	_, flow := st.FindFlow(t.Context(), uuid.New())
 	_, code := st.FindFlowByCode(t.Context(), "code")
 	_, newest := st.NewestFlow(t.Context(), uuid.New(), "magiclink")

@@ -86,9 +86,9 @@ func dropOneTimeTokens(t *testing.T, st postern.Store) {
 	ok(t, st.PutOneTimeToken(t.Context(), first))
 	ok(t, st.PutOneTimeToken(t.Context(), second))
 	dropsOneByOne(t, 1, moment(20), st.DropOldOneTimeTokens)
-	_, err := st.FindOneTimeToken(t.Context(), []string{first.LinkHash})
+	_, _, err := st.FindOneTimeToken(t.Context(), []string{first.LinkHash})
 	isError(t, "the early one", err, postern.ErrNoRow)
-	got, err := st.FindOneTimeToken(t.Context(), []string{second.LinkHash})
+	got, _, err := st.FindOneTimeToken(t.Context(), []string{second.LinkHash})
 	ok(t, err)
 	same(t, "the late one", *got, second)
 	// Another may take its place.

@@ -36,7 +36,7 @@ func outstanding(t *testing.T, st postern.Store, u *postern.UserRecord, want ...
 			hashes = make(map[postern.OneTimeKind]string)
 		}
 		hashes[one.Kind] = one.CodeHash
-		got, err := st.FindOneTimeToken(t.Context(), []string{one.LinkHash})
+		got, _, err := st.FindOneTimeToken(t.Context(), []string{one.LinkHash})
 		if err != nil {
 			t.Errorf("%s: got error %v", one.LinkHash, err)
 			continue
@@ -51,7 +51,7 @@ func outstanding(t *testing.T, st postern.Store, u *postern.UserRecord, want ...
 // void fails the test unless a token can be neither found nor taken.
 func void(t *testing.T, st postern.Store, one postern.OneTimeToken) {
 	t.Helper()
-	_, err := st.FindOneTimeToken(t.Context(), []string{one.LinkHash})
+	_, _, err := st.FindOneTimeToken(t.Context(), []string{one.LinkHash})
 	isError(t, "the link of "+one.LinkHash, err, postern.ErrNoRow)
 	isError(t, "the code of "+one.CodeHash, take(t, st, one), postern.ErrNoRow)
 }
@@ -212,7 +212,7 @@ func newestLink(t *testing.T, st postern.Store) {
 		all = append(all, one)
 	}
 	for _, hashes := range [][]string{{"the same"}, {"the same", "no"}, {"no", "", "the same"}} {
-		got, err := st.FindOneTimeToken(t.Context(), hashes)
+		got, _, err := st.FindOneTimeToken(t.Context(), hashes)
 		ok(t, err)
 		same(t, fmt.Sprint(hashes), *got, all[1])
 	}

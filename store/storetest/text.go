@@ -111,7 +111,7 @@ func oddToken(t *testing.T, st postern.Store, u *postern.UserRecord, text string
 		UserID: u.ID, Kind: postern.OneTimePhoneChange, CodeHash: text, LinkHash: text, RelatesTo: text, CreatedAt: moment(1),
 	}
 	ok(t, st.PutOneTimeToken(t.Context(), want))
-	got, err := st.FindOneTimeToken(t.Context(), []string{"another", text})
+	got, _, err := st.FindOneTimeToken(t.Context(), []string{"another", text})
 	ok(t, err)
 	same(t, "FindOneTimeToken", *got, want)
 	waiting, err := st.UsersByNewPhone(t.Context(), text, u.Aud) // NewPhone is the text, too
@@ -230,7 +230,7 @@ func withTokenText(t *testing.T, st postern.Store, u *postern.UserRecord, text s
 		change(&flow)
 		return st.AddFlow(t.Context(), flow)
 	}
-	_, byLink := st.FindOneTimeToken(t.Context(), []string{"good", text})
+	_, _, byLink := st.FindOneTimeToken(t.Context(), []string{"good", text})
 	_, byEmail := st.UsersByNewEmail(t.Context(), text, u.Aud)
 	_, byPhone := st.UsersByNewPhone(t.Context(), text, u.Aud)
 	_, byAudience := st.UsersByNewEmail(t.Context(), u.NewEmail, text)

@@ -422,10 +422,10 @@ func missing(t *testing.T, st postern.Store) {
 		"take of nobody": func() error { return st.TakeOneTimeToken(t.Context(), id, postern.OneTimeRecovery, "no") },
 		"take of \"\"":   func() error { return st.TakeOneTimeToken(t.Context(), u.ID, postern.OneTimeRecovery, "") },
 		"FindOneTimeToken": func() error {
-			_, err := st.FindOneTimeToken(t.Context(), []string{"no", "", "neither"})
+			_, _, err := st.FindOneTimeToken(t.Context(), []string{"no", "", "neither"})
 			return err
 		},
-		"FindOneTimeToken, no hash": func() error { _, err := st.FindOneTimeToken(t.Context(), nil); return err },
+		"FindOneTimeToken, no hash": func() error { _, _, err := st.FindOneTimeToken(t.Context(), nil); return err },
 		"NewestFlow":                func() error { _, err := st.NewestFlow(t.Context(), id, "magiclink"); return err },
 		"FindFactor":                func() error { _, err := st.FindFactor(t.Context(), u.ID, id); return err },
 		"UpdateFactor": func() error {
