@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/wire"
 )
 
 // statuses are those of the kinds of failure.
@@ -192,12 +193,28 @@ func invalid(format string, args ...any) error {
 // respond writes v as JSON. It fails, having written nothing, if v cannot be
 // marshalled; a client that hangs up is no failure.
 func respond(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
+	body, err := encode(v)
 	if err != nil {
 		return fmt.Errorf("encoding the answer: %w", err)
 	}
 	respondText(w, status, body)
 	return nil
+}
+
+// What is answered most often.
+var (
+	users    = wire.For[postern.User]()
+	sessions = wire.For[postern.Session]()
+)
+
+func encode(v any) ([]byte, error) {
+	switch v := v.(type) {
+	case *postern.User:
+		return users.Append(nil, v)
+	case *postern.Session:
+		return sessions.Append(nil, v)
+	}
+	return json.Marshal(v)
 }
 
 func respondText(w http.ResponseWriter, status int, body []byte) {

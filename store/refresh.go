@@ -34,23 +34,19 @@ func (s *Store) RefreshSession(ctx context.Context, r postern.SessionRotation) (
 var refreshing = function{
 	params:  rotationParams + ", bytea, bytea",
 	returns: "text",
-	definition: `
-DECLARE
-	hex text;
-	moved bigint := 0;
-BEGIN
-	SELECT encode(decode(translate(s.refresh_token_hmac_key, '-_', '+/') || '=', 'base64'), 'hex') INTO hex
-		FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id
-		WHERE s.id = $1 AND s.refresh_token_counter = $2 AND s.not_after IS NULL AND s.oauth_client_id IS NULL
-			AND u.banned_until IS NULL AND s.refresh_token_hmac_key ~ '^[A-Za-z0-9_-]{43}$';
-	-- Digests are compared, so that the time it takes tells nothing of the signature.
-	IF sha256(substr(` + hmacSHA256("hex", "$8") + `, 1, 16)) = sha256($9) THEN
-		` + rotation + `;
-		GET DIAGNOSTICS moved = ROW_COUNT;
-	END IF;
-	RETURN ` + parts(fmt.Sprintf(`SELECT json_build_array(%d) WHERE moved > 0 UNION ALL `, rotatedPart)+foundBySession) + `;
-END`,
+	definition: `DECLARE moved bigint; BEGIN ` + rotation + ` AND not_after IS NULL AND oauth_client_id IS NULL
+		AND EXISTS (SELECT 1 FROM auth.users u WHERE u.id = sessions.user_id AND u.banned_until IS NULL)
+		AND ` + isSigned + `;
+	GET DIAGNOSTICS moved = ROW_COUNT;
+	RETURN ` + parts(fmt.Sprintf(`SELECT json_build_array(%d) WHERE moved > 0 UNION ALL `, rotatedPart)+foundBySession) + `; END`,
 }
+
+// isSigned compares a signature of 16 bytes, $9, with that of $8 by a session's key.
+// What is compared are digests, so that the time that it takes tells nothing of the
+// signature.
+var isSigned = `CASE WHEN refresh_token_hmac_key ~ '^[A-Za-z0-9_-]{43}$'
+	THEN sha256(substr(` + hmacSHA256(`encode(decode(translate(refresh_token_hmac_key, '-_', '+/') || '=', 'base64'), 'hex')`, "$8") + `, 1, 16)) = sha256($9)
+	ELSE FALSE END`
 
 // hmacSHA256 is HMAC-SHA-256 (RFC 2104) of a message with a key of 32 bytes, which is
 // given in hexadecimal digits, by what PostgreSQL has built in.
