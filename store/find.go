@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -80,15 +79,13 @@ func (f *found) add(part []byte) error {
 		return nil // nothing was found
 	}
 	kind := partKind(part[1] - '0')
-	row := f.row(kind)
-	if err := json.Unmarshal(part, &row); err != nil {
+	if err := decodePart(part, f.row(kind)); err != nil {
 		return fmt.Errorf("decode part %d: %w", kind, err)
 	}
 	return nil
 }
 
-// row adds a row and returns where its kind and its columns belong: encoding/json
-// decodes an array into the pointers that a []any holds.
+// row adds a row and returns where its kind and its columns belong.
 func (f *found) row(kind partKind) []any {
 	switch kind {
 	case userPart:
