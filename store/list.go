@@ -37,12 +37,13 @@ func (c conn) listUsers(ctx context.Context, q postern.UserQuery) (*postern.User
 	return c.listNear(ctx, all, q)
 }
 
-// listNear reads a page that is not far from the start. Unless the list is known to be
-// long, it is counted on the same way to the database.
+// listNear reads a page that is not far from the start. All users of an audience are
+// counted on the same way to the database, unless they are known to be many; of others
+// a page often has all.
 func (c conn) listNear(ctx context.Context, all listing, q postern.UserQuery) (*postern.UserPage, error) {
 	counted := 0
 	read := all.page(q.Ascending, q.Offset, q.Limit+1) // one more tells whether others follow
-	if q.Count && q.Filter == "" && !c.isLong(q) {
+	if q.Count && q.Filter == "" && q.Email == "" && !c.isLong(q) {
 		read = all.counting(read, &counted)
 	}
 	users, err := c.users(ctx, read)
