@@ -46,16 +46,16 @@ const (
 	takeLink                            // user id, kind
 	dropCodes                           // user id
 	dropLinks                           // user id
-	findToken                           // hash, another hash
+	findToken                           // four hashes
 	dropCounter                         // key
-	openSession                         // compounds, from here on
-	startSession
-	putToken
-	takeToken
-	dropTokens
-	spendToken // key, full after the first token, time, time for a token, latest time that is not too late
-	bucketFull // key
-	dropBucket // key
+	openSession                         // what the steps of each compound take (compound.go)
+	startSession                        //
+	putToken                            //
+	takeToken                           //
+	dropTokens                          //
+	spendToken                          // key, full after the first token, time, time for a token, latest time that is not too late
+	bucketFull                          // key
+	dropBucket                          // key
 	lockWriter
 	listUsers        // audience, limit, offset
 	listUsersCounted // audience, limit, offset
