@@ -59,9 +59,10 @@ func (f function) call() string {
 }
 
 // create makes the function under a name. Its plans are kept for as long as nobody
-// analyses the tables, and so must not depend on how small these were at first.
+// analyses the tables, and so must not depend on how small these were at first, nor be
+// made for the arguments of a call.
 func (f function) create(name string) string {
-	return fmt.Sprintf("CREATE OR REPLACE FUNCTION auth.%s(%s) RETURNS %s LANGUAGE plpgsql SET enable_seqscan = off AS $query$ %s $query$",
+	return fmt.Sprintf("CREATE OR REPLACE FUNCTION auth.%s(%s) RETURNS %s LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $query$ %s $query$",
 		name, f.params, f.returns, f.definition)
 }
 
