@@ -174,13 +174,26 @@ func TestSearchesHeedTheEndOfTheirContext(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, st *store.Store) {
 		manyUsers(t, st, 10_000)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		defer cancel()
-		page, err := st.ListUsers(ctx, postern.UserQuery{Aud: everybody.Aud, Filter: "user9999@", Limit: 50})
+		// A search takes several milliseconds, but on a busy machine the end may come
+		// as late.
+		var err error
+		for range 50 {
+			if err = search(t, st, time.Millisecond); err != nil {
+				break
+			}
+		}
 		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %+v, error %v, want DeadlineExceeded", page, err)
+			t.Errorf("got error %v, want DeadlineExceeded", err)
 		}
 	})
+}
+
+func search(t *testing.T, st *store.Store, patience time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err := st.ListUsers(ctx, postern.UserQuery{Aud: everybody.Aud, Filter: "user9999@", Limit: 50})
+	return err
 }
 
 // A count that takes a millisecond is good for a tenth of a second, and one that takes
