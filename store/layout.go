@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/uptrace/bun"
 )
@@ -19,8 +20,15 @@ type column struct {
 	nullZero bool   // what is zero is stored as NULL
 }
 
-// columnsOf includes the columns of rows that are embedded in one.
+// knownColumns are those of the types that columnsOf was asked for.
+var knownColumns sync.Map // reflect.Type to []column
+
+// columnsOf includes the columns of rows that are embedded in one. What it returns is
+// everybody's, and not to be changed.
 func columnsOf(row reflect.Type) []column {
+	if all, ok := knownColumns.Load(row); ok {
+		return all.([]column)
+	}
 	var all []column
 	for _, field := range reflect.VisibleFields(row) {
 		if !field.Anonymous { // bun.BaseModel, or a row whose fields follow
@@ -28,6 +36,7 @@ func columnsOf(row reflect.Type) []column {
 			all = append(all, column{name, field.Index, strings.Contains(options, "nullzero")})
 		}
 	}
+	knownColumns.Store(row, all)
 	return all
 }
 

@@ -146,7 +146,7 @@ var commonLists = func() map[string]statement {
 }()
 
 // listed are a user's columns but for those that no list shows.
-var listed = slices.DeleteFunc(columnsOf(reflect.TypeFor[userRow]()), func(c column) bool {
+var listed = slices.DeleteFunc(slices.Clone(columnsOf(reflect.TypeFor[userRow]())), func(c column) bool {
 	return c.name == "encrypted_password" || c.name == "email_change_confirm_status" || slices.Contains(tokenColumns[:], c.name)
 })
 
