@@ -10,7 +10,8 @@ import (
 )
 
 // compound is several statements that change rows for one purpose. PostgreSQL runs
-// them in one step, as a function; SQLite, which is not far away, one after the other.
+// them in one step, as a function; SQLite, which is not far away, one after the other,
+// as PostgreSQL does where not each has to be run once.
 type compound struct {
 	steps   []statement
 	decides bool   // if the first changes no row, the others are left out
@@ -58,22 +59,32 @@ func shift(statement string, by int) string {
 	})
 }
 
+// inOneStep reports whether PostgreSQL's function does what is asked for: with arguments
+// for each step.
+func (d *database) inOneStep(id statement, args [][]any) bool {
+	return !d.sqlite && len(args) == len(compounds[id].steps) && !slices.ContainsFunc(args, func(args []any) bool { return args == nil })
+}
+
 // changeAll runs a compound, with the arguments of each step, and says how many rows
-// the first changed.
+// the first changed. A step without any is left out; the last is run for all that follow.
 func (c conn) changeAll(ctx context.Context, id statement, args ...[]any) (int64, error) {
-	if !c.sqlite {
+	if c.inOneStep(id, args) {
 		return c.change(ctx, id, slices.Concat(args...)...)
 	}
+	all := compounds[id]
 	var first int64
-	for i, step := range compounds[id].steps {
-		n, err := c.change(ctx, step, args[i]...)
+	for i := range args {
+		if args[i] == nil {
+			continue
+		}
+		n, err := c.change(ctx, all.steps[min(i, len(all.steps)-1)], args[i]...)
 		if err != nil {
 			return 0, err
 		}
 		if i == 0 {
 			first = n
 		}
-		if first == 0 && compounds[id].decides {
+		if first == 0 && all.decides {
 			break
 		}
 	}

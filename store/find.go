@@ -41,14 +41,20 @@ type found struct {
 // find runs a hot statement. sql.ErrNoRows says that there is no such user.
 func (c conn) find(ctx context.Context, by statement, args ...any) (*found, error) {
 	var f found
-	if err := c.findParts(ctx, &f, by, args...); err != nil {
+	err := c.findParts(ctx, &f, by, args...)
+	return f.withUser(err)
+}
+
+// withUser returns what was found unless there was an error, or no user.
+func (f *found) withUser(err error) (*found, error) {
+	if err == nil && f.user == nil {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
 		return nil, err
 	}
-	if f.user == nil {
-		return nil, sql.ErrNoRows
-	}
 	f.sort()
-	return &f, nil
+	return f, nil
 }
 
 // findParts adds what a hot statement finds.

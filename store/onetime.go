@@ -218,19 +218,10 @@ func (s *Store) FindOneTimeToken(ctx context.Context, linkHashes []string) (toke
 func (c conn) findToken(ctx context.Context, args []any) (*found, error) {
 	var f found
 	err := c.findParts(ctx, &f, findToken, args...)
-	switch {
-	case err != nil:
-		return nil, err
-	case f.token == nil:
-		return nil, sql.ErrNoRows
-	case c.sqlite: // which found no more than the token
+	if err == nil && c.sqlite && f.token != nil { // which has found no more
 		err = c.findParts(ctx, &f, findUser, f.token.UserID)
 	}
-	if err == nil && f.user == nil {
-		err = sql.ErrNoRows
-	}
-	f.sort()
-	return &f, err
+	return f.withUser(err)
 }
 
 // DropOldOneTimeTokens implements postern.Store. GoTrue looks for a token in the

@@ -106,29 +106,19 @@ func (s *Store) AddSession(ctx context.Context, r *postern.SessionRecord) error 
 	if err := storable(row, entries); err != nil {
 		return explain("add a session", err)
 	}
-	args := [][]any{arguments(row)}
-	for i := range entries {
-		args = append(args, arguments(&entries[i]))
-	}
 	return s.transact(ctx, func(ctx context.Context, c conn) error {
-		return c.orphan("add a session", c.addSession(ctx, args))
+		_, err := c.changeAll(ctx, startSession, sessionArgs(row, entries)...)
+		return c.orphan("add a session", err)
 	})
 }
 
-// addSession takes the arguments of a session, and of its methods, of which there is
-// one in a new session.
-func (c conn) addSession(ctx context.Context, args [][]any) error {
-	if len(args) == 2 {
-		_, err := c.changeAll(ctx, startSession, args...)
-		return err
+// sessionArgs are what a session takes, and each of its methods.
+func sessionArgs(row *sessionRow, methods []amrRow) [][]any {
+	args := [][]any{arguments(row)}
+	for i := range methods {
+		args = append(args, arguments(&methods[i]))
 	}
-	_, err := c.change(ctx, addSession, args[0]...)
-	for _, method := range args[1:] {
-		if err == nil {
-			_, err = c.change(ctx, addMethod, method...)
-		}
-	}
-	return err
+	return args
 }
 
 // orphan explains the error of an INSERT: a reference that it broke was to a row
