@@ -75,8 +75,10 @@ func newStatements(sqlite bool) statements {
 		lockWriter: `UPDATE auth.users SET id = id WHERE FALSE`,
 	}
 	for id, f := range functions {
-		if texts[id] = f.call(); sqlite {
+		if sqlite {
 			texts[id] = cmp.Or(f.sqlite, f.text) // "" for what only PostgreSQL does
+		} else {
+			texts[id] = f.call()
 		}
 	}
 	for text, id := range commonLists {
@@ -184,8 +186,11 @@ func (p *prepared) get(ctx context.Context, id statement) (*sql.Stmt, error) {
 // all prepares every statement. One that cannot be is used unprepared, and says
 // itself why.
 func (p *prepared) all(ctx context.Context) {
-	for id := range statementCount {
-		if _, err := p.get(ctx, id); err != nil {
+	for id, text := range p.texts {
+		if text == "" {
+			continue
+		}
+		if _, err := p.get(ctx, statement(id)); err != nil {
 			return
 		}
 	}
@@ -212,6 +217,11 @@ func (c conn) exec(ctx context.Context, id statement, args ...any) (sql.Result, 
 // number runs a hot statement that returns one.
 func (c conn) number(ctx context.Context, id statement, args ...any) (n int64, err error) {
 	rows, err := c.query(ctx, id, args...)
+	return onlyNumber(rows, err)
+}
+
+// onlyNumber reads the number that a query returns.
+func onlyNumber(rows *sql.Rows, err error) (n int64, _ error) {
 	if err != nil {
 		return 0, err
 	}

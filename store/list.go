@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"slices"
 
 	"github.com/postern-auth/postern"
@@ -131,16 +130,10 @@ func (c conn) users(ctx context.Context, q listQuery) ([]postern.User, error) {
 }
 
 // count returns how many users there are in a listing.
-func (c conn) count(ctx context.Context, l listing) (n int, err error) {
+func (c conn) count(ctx context.Context, l listing) (int, error) {
 	rows, err := c.list(ctx, l.count())
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		return 0, errors.Join(rows.Err(), sql.ErrNoRows)
-	}
-	return n, errors.Join(rows.Scan(&n), rows.Close())
+	n, err := onlyNumber(rows, err)
+	return int(n), err
 }
 
 // list runs a query. Those that are common are prepared where others are (hot.go).
