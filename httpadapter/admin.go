@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/postern-auth/postern"
-	"github.com/postern-auth/postern/internal/wire"
 )
 
 // adminUserBody is what an operator says of a user.
@@ -149,17 +148,8 @@ func (s *server) adminListUsers(w http.ResponseWriter, r *http.Request) error {
 	} else if p.HasMore {
 		w.Header().Set("Link", at.link("cursor", p.NextCursor, "next"))
 	}
-	const roughly = 700 // bytes of a user
-	body, err := userLists.Append(make([]byte, 0, roughly*(len(list.Users)+1)), list)
-	if err != nil {
-		return fmt.Errorf("encoding the answer: %w", err)
-	}
-	respondText(w, http.StatusOK, body)
-	return nil
+	return respond(w, http.StatusOK, list)
 }
-
-// userLists writes the longest answers that there are.
-var userLists = wire.For[postern.UserList]()
 
 func listParams(q url.Values, byCursor bool) (p postern.AdminListUsersParams, err error) {
 	p.Filter = q.Get("filter")
